@@ -1,0 +1,122 @@
+"""A tiny world model as real ONNX graphs: the encoder averages 4x4 patches, the predictor is linear in the action."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from wm_models.bundle import ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec, write_bundle
+
+TOKENS, CHANNELS = 4, 3
+#: What one unit of each action adds to the latent, (7, T * C).
+EFFECT = np.random.default_rng(0).normal(size=(7, TOKENS * CHANNELS)).astype(np.float32)
+
+
+def _value(name: str, shape: list[int | str], dtype: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, dtype, shape)
+
+
+def _save(path: Path, nodes: list, inputs: list, outputs: list, constants: dict[str, np.ndarray]) -> Path:
+    weights = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "tiny", inputs, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def save_encoder(path: Path, size: int = 8, batch: int | str = "batch") -> Path:
+    """Average pooling of (B, 3, size, size) in 4x4 patches: (B, T, C) with T row-major."""
+    tokens = (size // 4) ** 2
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["pooled"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Reshape", ["pooled", "flat"], ["rows"]),
+        helper.make_node("Transpose", ["rows"], ["latent"], perm=[0, 2, 1]),
+    ]
+    return _save(
+        path,
+        nodes,
+        [_value("image", [batch, 3, size, size])],
+        [_value("latent", [batch, tokens, CHANNELS])],
+        {"flat": np.array([-1, 3, tokens], dtype=np.int64)},
+    )
+
+
+def save_predictor(path: Path, *, with_state: bool = False, batch: int | str = "batch", effect=EFFECT) -> Path:
+    """next_latent = latent + action @ EFFECT; with_state: next_state = state + 2 action, unlike any integration."""
+    nodes = [
+        helper.make_node("MatMul", ["action", "effect"], ["moved"]),
+        helper.make_node("Reshape", ["moved", "shape"], ["delta"]),
+        helper.make_node("Add", ["latent", "delta"], ["next_latent"]),
+    ]
+    outputs = [_value("next_latent", [batch, TOKENS, CHANNELS])]
+    if with_state:
+        nodes += [
+            helper.make_node("Add", ["action", "action"], ["twice"]),
+            helper.make_node("Add", ["state", "twice"], ["next_state"]),
+        ]
+        outputs.append(_value("next_state", [batch, 7]))
+    inputs = [_value("latent", [batch, TOKENS, CHANNELS]), _value("state", [batch, 7]), _value("action", [batch, 7])]
+    shape = np.array([-1, TOKENS, CHANNELS], dtype=np.int64)
+    return _save(path, nodes, inputs, outputs, {"effect": effect, "shape": shape})
+
+
+def make_spec(**changes) -> BundleSpec:
+    values = {
+        "name": "tiny",
+        "architecture": "average-pool",
+        "licence": "Apache-2.0",
+        "step_period_s": 0.25,
+        "latent": LatentSpec(TOKENS, CHANNELS),
+        "preprocess": PreprocessSpec(8, 8, min_aspect=1.0, max_aspect=1.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+        "action": ActionSpec((-0.05,) * 6 + (-0.75,), (0.05,) * 6 + (0.75,), (-0.75, 0.0, 0.75)),
+    }
+    return BundleSpec(**(values | changes))
+
+
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The graph files by their name in a bundle."""
+    folder = tmp_path_factory.mktemp("graphs")
+    return {
+        "encoder.onnx": save_encoder(folder / "encoder.onnx"),
+        "predictor.onnx": save_predictor(folder / "predictor.onnx"),
+    }
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, graphs: dict[str, Path]) -> Bundle:
+    """A whole bundle in a folder of its own, which a test may damage."""
+    return write_bundle(tmp_path / "tiny", make_spec(), graphs, "# Tiny\n")
+
+
+@pytest.fixture
+def make_bundle(tmp_path: Path, graphs: dict[str, Path]):
+    """make_bundle(files by name that differ, **changes of the spec) -> Bundle."""
+
+    def make(files: dict[str, Path] | None = None, **changes) -> Bundle:
+        return write_bundle(tmp_path / "made", make_spec(**changes), graphs | (files or {}), "# Made\n")
+
+    return make
+
+
+@pytest.fixture
+def save():
+    """The savers above, for tests that need another graph."""
+    return {"encoder": save_encoder, "predictor": save_predictor}
+
+
+@pytest.fixture
+def spec_with():
+    """make_spec above."""
+    return make_spec
+
+
+@pytest.fixture
+def effect() -> np.ndarray:
+    """EFFECT above."""
+    return EFFECT

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from wm_core.errors import BundleError
+from wm_models.backends import BACKENDS, BackendError, BackendUnavailableError, load_backend
+
+
+@pytest.fixture
+def predictor(graphs):
+    backend = load_backend("onnxruntime", graphs["predictor.onnx"])
+    yield backend
+    backend.close()
+
+
+def inputs(n: int = 5) -> dict[str, np.ndarray]:
+    shapes = {"latent": (n, 4, 3), "state": (n, 7), "action": (n, 7)}
+    rng = np.random.default_rng(2)
+    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def test_runs_the_graph(predictor, effect):
+    given = inputs()
+    out = predictor.infer(given)
+    assert out.keys() == {"next_latent"}
+    np.testing.assert_allclose(
+        out["next_latent"], given["latent"] + (given["action"] @ effect).reshape(5, 4, 3), atol=1e-5
+    )
+
+
+def test_io_and_info(predictor):
+    assert predictor.io.inputs["latent"].shape == (None, 4, 3)
+    assert predictor.io.outputs["next_latent"].dtype == "float32"
+    info = predictor.info()
+    assert info["backend"] == "onnxruntime"
+    assert info["precision"] == "float32"
+    assert info["threads"] == 1
+
+
+def test_threads_do_not_change_the_result(predictor, graphs):
+    two = load_backend("onnxruntime", graphs["predictor.onnx"], threads=2)
+    assert two.info()["threads"] == 2
+    np.testing.assert_array_equal(two.infer(inputs())["next_latent"], predictor.infer(inputs())["next_latent"])
+
+
+def test_can_be_called_from_several_threads(predictor):
+    wanted = predictor.infer(inputs())["next_latent"]
+    with ThreadPoolExecutor(3) as pool:
+        for out in pool.map(lambda _: predictor.infer(inputs())["next_latent"], range(30)):
+            np.testing.assert_array_equal(out, wanted)
+
+
+def test_warmup_fills_the_free_dimension(predictor):
+    assert predictor.warmup(3)["next_latent"].shape == (3, 4, 3)
+
+
+def test_wrong_inputs_are_refused_before_they_run(predictor):
+    with pytest.raises(ValueError, match="needs the inputs"):
+        predictor.infer({"latent": inputs()["latent"]})
+    with pytest.raises(ValueError, match="needs the inputs"):
+        predictor.infer(inputs() | {"extra": np.zeros(1, np.float32)})
+    with pytest.raises(ValueError, match="'state' must be float32, not float64"):
+        predictor.infer(inputs() | {"state": np.zeros((5, 7))})
+    with pytest.raises(ValueError, match="'action' must have the shape"):
+        predictor.infer(inputs() | {"action": np.zeros((5, 6), np.float32)})
+    with pytest.raises(ValueError, match="'action' must have the shape"):
+        predictor.infer(inputs() | {"action": np.zeros(7, np.float32)})
+
+
+def test_a_graph_that_fails_while_it_runs(predictor):
+    with pytest.raises(BackendError, match="ONNX Runtime failed") as error:
+        predictor.infer(inputs() | {"action": np.zeros((3, 7), np.float32)})  # batches of 5 and 3 cannot be added
+    assert "\n" not in str(error.value)
+
+
+def test_a_closed_back_end_says_so(predictor):
+    predictor.close()
+    predictor.close()
+    with pytest.raises(BackendError, match="closed"):
+        predictor.infer(inputs())
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("name", ["encoder.onnx", "predictor.onnx"])
+def test_truncated_graph(graphs, tmp_path, name, part):
+    data = graphs[name].read_bytes()
+    (tmp_path / name).write_bytes(data[: int(part * len(data))])
+    with pytest.raises(BundleError, match="cannot be read as an ONNX model") as error:
+        load_backend("onnxruntime", tmp_path / name)
+    assert str(tmp_path / name) in str(error.value)
+    assert "export it again" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_file_that_is_no_graph(tmp_path):
+    (tmp_path / "encoder.onnx").write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(BundleError, match="cannot be read"):
+        load_backend("onnxruntime", tmp_path / "encoder.onnx")
+
+
+def test_unknown_back_end(graphs):
+    with pytest.raises(BackendUnavailableError, match=r"choose one of: .*onnxruntime"):
+        load_backend("abacus", graphs["encoder.onnx"])
+
+
+def test_no_threads(graphs):
+    with pytest.raises(BackendError, match="at least one thread"):
+        load_backend("onnxruntime", graphs["encoder.onnx"], threads=0)
+
+
+def test_a_missing_library_is_named_and_nothing_else_is_taken(graphs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, BACKENDS["onnxruntime"][0])
+    with pytest.raises(BackendUnavailableError, match="install onnxruntime"):
+        load_backend("onnxruntime", graphs["encoder.onnx"])

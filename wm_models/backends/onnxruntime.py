@@ -1,0 +1,82 @@
+"""ONNX Runtime on the CPU: the default back end, exact float32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from numpy.typing import NDArray
+
+from wm_core.errors import BundleError
+
+from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors
+
+_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
+
+
+class OnnxRuntimeBackend(Backend):
+    """A graph in an ONNX Runtime session on the CPU provider."""
+
+    name = "onnxruntime"
+
+    def __init__(self, session: onnxruntime.InferenceSession, threads: int) -> None:
+        self._session: onnxruntime.InferenceSession | None = session
+        self._threads = threads
+        self._io = ModelIo(
+            {node.name: _tensor_info(node) for node in session.get_inputs()},
+            {node.name: _tensor_info(node) for node in session.get_outputs()},
+        )
+
+    @classmethod
+    def load(cls, onnx_path: Path, *, threads: int) -> OnnxRuntimeBackend:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Idle worker threads sleep: spinning ones would take the controller's core.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4  # failures are raised; a log line besides would only repeat them
+        try:
+            session = onnxruntime.InferenceSession(str(onnx_path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise BundleError(
+                f"{onnx_path} cannot be read as an ONNX model ({_one_line(error)}); "
+                "fetch the bundle again or export it again"
+            ) from None
+        return cls(session, threads)
+
+    @property
+    def io(self) -> ModelIo:
+        return self._io
+
+    def info(self) -> dict[str, Any]:
+        # The CPU provider computes in the types that the graph declares; it never lowers them on its own.
+        return {
+            "backend": self.name,
+            "version": onnxruntime.__version__,
+            "device": "cpu",
+            "threads": self._threads,
+            "precision": ", ".join(sorted({tensor.dtype for tensor in self._io.outputs.values()})),
+        }
+
+    def _run(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
+        if self._session is None:
+            raise BackendError("the onnxruntime back end is closed; load the model again")
+        try:
+            outputs = self._session.run(None, dict(inputs))
+        except Exception as error:  # as above
+            raise BackendError(f"ONNX Runtime failed: {_one_line(error)}") from None
+        return dict(zip(self._io.outputs, outputs, strict=True))
+
+    def close(self) -> None:
+        self._session = None
+
+
+def _tensor_info(node: Any) -> TensorInfo:
+    shape = tuple(size if isinstance(size, int) else None for size in node.shape)
+    return TensorInfo(shape, _DTYPES.get(node.type, node.type))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

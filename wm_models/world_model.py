@@ -1,0 +1,180 @@
+"""The world model of a bundle: encode frames, roll latents forward under actions, measure distances to a goal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wm_core import pose
+from wm_core.errors import BundleError
+
+from .backends import Backend, load_backend
+from .bundle import Bundle, BundleSpec
+from .preprocess import preprocess
+
+Float32 = NDArray[np.float32]
+
+
+class WorldModel:
+    """Encoder and predictor of one bundle on one back end.
+
+    Args:
+        bundle: a loaded bundle.
+        backend: the name of the back end, see :mod:`wm_models.backends`.
+        threads: threads for each graph. One is the default, because the camera, the encoder, the planner and a
+            50 Hz controller share the cores; give the planner more where the machine has them.
+        parts: which graphs to load; a node that only encodes or only plans needs only one.
+
+    Raises BundleError where a graph is not what the bundle says, BackendError where the back end cannot be had.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        backend: str = "onnxruntime",
+        threads: int = 1,
+        parts: Sequence[str] = ("encoder", "predictor"),
+    ) -> None:
+        if not parts or not set(parts) <= {"encoder", "predictor"}:
+            raise ValueError(f"parts must be 'encoder', 'predictor' or both, not {list(parts)}")
+        self.spec: BundleSpec = bundle.spec
+        tokens, channels = self.latent_shape
+        latent, seven = (None, tokens, channels), (None, pose.STATE_DIM)
+        image = (None, 3, self.spec.preprocess.height, self.spec.preprocess.width)
+        self._parts: dict[str, Backend] = {}
+        try:
+            for part in parts:
+                self._parts[part] = load_backend(backend, bundle.file(f"{part}.onnx"), threads=threads)
+            if "encoder" in parts:
+                self._check("encoder", bundle, {"image": image}, {"latent": latent})
+            if "predictor" in parts:
+                inputs = {"latent": latent, "state": seven, "action": seven}
+                outputs: dict[str, tuple[int | None, ...]] = {"next_latent": latent}
+                if "next_state" in self._parts["predictor"].io.outputs:
+                    outputs["next_state"] = seven
+                self._check("predictor", bundle, inputs, outputs)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """(tokens, channels) of one latent."""
+        return self.spec.latent.tokens, self.spec.latent.channels
+
+    def encode(self, frames: NDArray[np.uint8]) -> Float32:
+        """RGB frames uint8 ``(B, H, W, 3)`` of any size to latents float32 ``(B, T, C)``. Raises ValueError."""
+        return self._part("encoder").infer({"image": preprocess(frames, self.spec.preprocess)})["latent"]
+
+    def rollout(self, latent: ArrayLike, state: ArrayLike, actions: ArrayLike) -> tuple[Float32, pose.Array]:
+        """Imagine N candidate action sequences of H steps, all from the same start.
+
+        Args:
+            latent: the current latent ``(T, C)``.
+            state: the current state ``(7,)``, in the bundle's pose frame; see :mod:`wm_core.pose`.
+            actions: ``(N, H, 7)``.
+
+        Returns:
+            Latents float32 ``(N, H, T, C)`` and states float64 ``(N, H, 7)`` after each step; the latents are a view,
+            not contiguous. Where the predictor does not predict states, actions are integrated exactly.
+
+        Raises ValueError where an input has another shape or kind, or is not finite. What the predictor returns is
+        not checked here: a latent that is not finite has an energy that is not finite.
+        """
+        predictor = self._part("predictor")
+        start = _finite("latent", latent, self.latent_shape)
+        origin = _finite("state", state, (pose.STATE_DIM,), np.float64)
+        moves = _finite("actions", actions, (None, None, pose.STATE_DIM), np.float64)
+        samples, horizon = moves.shape[:2]
+        latents = np.empty((horizon, samples, *start.shape), dtype=np.float32)
+        states = np.empty((samples, horizon, pose.STATE_DIM))
+        now_latent, now_state = np.repeat(start[None], samples, axis=0), np.repeat(origin[None], samples, axis=0)
+        for step in range(horizon):
+            out = predictor.infer(
+                {
+                    "latent": now_latent,
+                    "state": now_state.astype(np.float32),
+                    "action": moves[:, step].astype(np.float32),
+                }
+            )
+            now_latent = latents[step] = out["next_latent"]
+            now_state = out["next_state"] if "next_state" in out else pose.integrate(now_state, moves[:, step])
+            states[:, step] = now_state
+        return np.moveaxis(latents, 0, 1), states
+
+    def energy(self, latents: ArrayLike, goal: ArrayLike) -> Float32:
+        """Distance of latents ``(..., T, C)`` to a goal ``(T, C)``, float32 ``(...)``: mean |d| or d squared.
+
+        Raises ValueError on another shape or kind, or a goal that is not finite.
+        """
+        target = _finite("goal", goal, self.latent_shape)
+        z = np.asarray(latents)
+        if z.dtype != np.float32 or z.shape[-2:] != target.shape:
+            raise ValueError(f"latents must be float32 of shape (..., T, C), T, C = {target.shape}, not {z.shape}")
+        d = z - target
+        if self.spec.energy == "l1":
+            np.abs(d, out=d)
+        else:
+            np.square(d, out=d)
+        return d.mean(axis=(-2, -1))
+
+    def info(self) -> dict[str, dict[str, Any]]:
+        """For each loaded part what runs it: back end, version, threads and the precision it computes in."""
+        return {part: backend.info() for part, backend in self._parts.items()}
+
+    def close(self) -> None:
+        """Free the back ends."""
+        for backend in self._parts.values():
+            backend.close()
+
+    def _part(self, part: str) -> Backend:
+        if part not in self._parts:
+            raise ValueError(f"this WorldModel was loaded without its {part}")
+        return self._parts[part]
+
+    def _check(
+        self,
+        part: str,
+        bundle: Bundle,
+        inputs: dict[str, tuple[int | None, ...]],
+        outputs: dict[str, tuple[int | None, ...]],
+    ) -> None:
+        """Compare a graph with what the bundle promises; the outputs by running it, as declared shapes may be free."""
+        backend, again = self._parts[part], "; export the bundle again"
+        where = bundle.path / f"{part}.onnx"
+        for kind, wanted, found in (
+            ("inputs", inputs, backend.io.inputs),
+            ("outputs", outputs, backend.io.outputs),
+        ):
+            if wanted.keys() != found.keys():
+                raise BundleError(f"{where} must have the {kind} {sorted(wanted)}, not {sorted(found)}{again}")
+            for name, tensor in found.items():
+                if tensor.dtype != "float32":
+                    raise BundleError(f"{where}: '{name}' must be float32, not {tensor.dtype}{again}")
+        batch = 2
+        for name, shape in inputs.items():
+            if not backend.io.inputs[name].accepts(tuple(batch if size is None else size for size in shape)):
+                found_shape = backend.io.inputs[name].shape
+                raise BundleError(
+                    f"{where}: '{name}' must have the shape {shape} with a free batch, not {found_shape}{again}"
+                )
+        for name, array in backend.warmup(batch).items():
+            if array.shape != tuple(batch if size is None else size for size in outputs[name]):
+                raise BundleError(f"{where}: '{name}' must have the shape {outputs[name]}, not {array.shape}{again}")
+
+
+def _finite(name: str, value: ArrayLike, shape: tuple[int | None, ...], dtype: Any = np.float32) -> NDArray[Any]:
+    """The value as a contiguous array of ``dtype``. Raises ValueError on another shape or kind, NaN or infinity."""
+    array = np.asarray(value)
+    if array.dtype.kind != "f":
+        raise ValueError(f"{name} must hold floating-point numbers, not {array.dtype}")
+    if len(array.shape) != len(shape) or any(w not in (None, h) for w, h in zip(shape, array.shape, strict=True)):
+        raise ValueError(f"{name} must have the shape {shape}, not {array.shape}")
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused below
+        array = np.ascontiguousarray(array, dtype=dtype)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds a number that is not finite")
+    return array
