@@ -1,0 +1,103 @@
+"""camera_node: publishes a V4L2/USB camera or a video file as ``camera/image_raw``.
+
+Not needed where a ROS driver of the camera publishes that topic, nor in simulation.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+from sensor_msgs.msg import Image
+
+from wm_ros import convert, qos
+from wm_ros.diagnostics import Diagnostics, Health, Rolling
+from wm_ros.node import WmNode, run_node
+
+from .sources import DeviceSource, SourceError, VideoSource, open_source
+
+REOPEN_PERIOD_S = 1.0
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Parameters of camera_node.
+
+    ``source`` is an index, a device or a video file. ``width``, ``height`` and ``fps`` are asked of a camera; a file
+    plays at its own rate, and starts again if ``loop``.
+    """
+
+    source: str = "0"
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    loop: bool = True
+    frame_id: str = "camera"
+
+
+class CameraNode(WmNode[CameraConfig]):
+    """One thread reads, because a camera's read blocks, and publishes each frame with the time at which it came."""
+
+    def __init__(self) -> None:
+        super().__init__("camera", CameraConfig)
+        self._source: DeviceSource | VideoSource | None = self._open()
+        self._publisher = self.create_publisher(Image, "camera/image_raw", qos.SENSOR)
+        self._frames = Rolling()
+        self._trouble = ""
+        Diagnostics(self, self._health)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+        self._thread.start()
+
+    def _open(self) -> DeviceSource | VideoSource:
+        c = self.config
+        return open_source(c.source, width=c.width, height=c.height, fps=c.fps, loop=c.loop)
+
+    def _run(self) -> None:
+        """A camera that fails is opened again and again: the controller holds until its frames are back."""
+        while not self._closing.is_set():
+            try:
+                self._source = self._open() if self._source is None else self._source
+                self._play(self._source)
+                return
+            except SourceError as error:
+                self._trouble = str(error)
+                self.warn(self._trouble)
+                if self._source is not None:
+                    self._source.close()
+                    self._source = None
+                self._closing.wait(REOPEN_PERIOD_S)
+
+    def _play(self, source: DeviceSource | VideoSource) -> None:
+        due_s = time.monotonic()
+        while not self._closing.is_set():
+            if isinstance(source, VideoSource):  # a camera paces itself
+                due_s = max(due_s + 1.0 / source.fps, time.monotonic() - 1.0 / source.fps)
+                self._closing.wait(due_s - time.monotonic())
+            if (frame := source.read()) is None:
+                self._trouble = f"{self.config.source} is at its end"
+                return
+            rgb, stamp_s = frame
+            if not self._closing.is_set():
+                self._publisher.publish(convert.image_to_msg(rgb, convert.s_to_stamp(stamp_s), self.config.frame_id))
+                self._frames.add(0.0)
+                self._trouble = ""
+
+    def _health(self) -> Health:
+        return Health(not self._trouble, self._trouble, {"rate_hz": self._frames.rate_hz()})
+
+    def close(self) -> None:
+        self._closing.set()
+        self._thread.join(2.0)
+        if self._source is not None:
+            self._source.close()
+
+
+def main() -> None:
+    sys.exit(run_node(CameraNode))
+
+
+if __name__ == "__main__":
+    main()
