@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from wm_core.config import from_dict
+from wm_core.errors import BundleError, ConfigError, GoalError
+from wm_core.limits import Limits
+from wm_planner.optimisers import Proposed, Solution
+from wm_planner.path import flange_state
+from wm_planner.planner import Planner, PlannerConfig
+from wm_planner.subgoals import SubgoalConfig
+
+ORIGIN = np.zeros((1, 7), dtype=np.float32)
+SMALL = PlannerConfig(samples=96, iterations=4, elites=12)
+
+
+def goal(*values):
+    """A goal latent of the additive model: the sum of actions that leads there."""
+    latent = np.zeros((1, 7), dtype=np.float32)
+    latent[0, : len(values)] = values
+    return latent
+
+
+@pytest.fixture
+def planner(additive):
+    return Planner(additive(), Limits(), SMALL)
+
+
+def test_it_goes_towards_the_goal_as_fast_as_it_may(planner, state):
+    planner.set_goals([goal(1.0, 1.0)])
+    result = planner.plan(ORIGIN, state, 10.0)
+    assert not result.hold and result.reason == "" and not result.done
+    assert result.actions.shape == (2, 7)
+    assert np.all(result.actions[:, :2] > 0.02)
+    np.testing.assert_allclose(np.linalg.norm(result.actions[:, :3], axis=1), 0.05, atol=0.005)
+    assert result.guardrail == "step"
+    assert result.energy < result.goal_energy == pytest.approx(2 / 7)
+    assert (result.subgoal, result.subgoals) == (0, 1)
+    assert result.paths.shape == (12, 3, 3)
+    np.testing.assert_allclose(result.paths[:, 0], np.tile(state[:3], (12, 1)))
+    assert 0.0 < result.infeasible_fraction <= 1.0 and result.plan_ms > 0.0
+
+
+def test_a_goal_within_reach_is_met(additive, state):
+    planner = Planner(additive(), Limits(), PlannerConfig(iterations=12))
+    target = goal(0.03, -0.02, 0.04, 0.0, 0.0, 0.1, 0.75)
+    planner.set_goals([target])
+    result = planner.plan(ORIGIN, state, 0.0)
+    np.testing.assert_allclose(result.actions.sum(axis=0), target[0], atol=0.01)
+    assert result.guardrail == "ok"
+
+
+def test_closed_loop_through_sub_goals_until_done(additive, state):
+    planner = Planner(additive(), Limits(), SMALL)
+    planner.set_goals([goal(0.1), goal(0.1, 0.1), goal(0.1, 0.1, 0.1)])
+    latent, seen = ORIGIN.astype(np.float64), []
+    for k in range(40):
+        result = planner.plan(latent, state, 0.5 * k)
+        seen.append(result.subgoal)
+        if result.done:
+            break
+        assert not result.hold
+        latent = latent + result.actions[:1]
+    assert result.done and result.hold and result.reason == "goal reached"
+    assert sorted(set(seen)) == [0, 1, 2] and seen == sorted(seen)
+    np.testing.assert_allclose(latent[0, :3], 0.1, atol=0.06)
+    assert np.all(result.actions == 0.0)
+
+
+def test_equal_inputs_give_equal_plans(additive, state):
+    def plans(planner):
+        return [planner.plan(ORIGIN, state, 0.5 * k).actions for k in range(3)]
+
+    one, other = (Planner(additive(), Limits(), SMALL) for _ in range(2))
+    for planner in (one, other):
+        planner.set_goals([goal(0.3, 0.1)])
+    first = plans(one)
+    np.testing.assert_array_equal(first, plans(other))
+    one.reset()
+    np.testing.assert_array_equal(first, plans(one))
+
+
+@pytest.mark.parametrize(("passed_s", "shift"), [(0.1, 0), (0.5, 1), (0.55, 1), (9.0, 2), (-5.0, 0)])
+def test_the_warm_start_is_shifted_by_the_steps_that_have_passed(additive, state, passed_s, shift):
+    model = additive()
+    planner = Planner(model, Limits(), SMALL)
+    planner.set_goals([goal(0.3, 0.1)])
+    last = planner.plan(ORIGIN, state, 100.0).actions
+    model.asked.clear()
+    planner.plan(ORIGIN, state, 100.0 + passed_s)
+    wanted = np.concatenate([last[shift:], np.zeros((shift, 7))])
+    np.testing.assert_allclose(model.asked[0][1][1], wanted, atol=1e-6)
+
+
+def test_without_goals_it_holds(planner, state):
+    result = planner.plan(ORIGIN, state, 0.0)
+    assert result.hold and result.reason == "no goal images yet" and result.subgoals == 0
+    assert np.all(result.actions == 0.0)
+
+
+@pytest.mark.parametrize(
+    ("latent", "measured", "stamp_s", "reason"),
+    [
+        (ORIGIN * np.nan, None, 0.0, "latent holds"),
+        (np.zeros((2, 7)), None, 0.0, "latent has shape"),
+        (np.zeros(7), None, 0.0, "latent has shape"),
+        (np.full((1, 7), 1e300), None, 0.0, "latent holds"),
+        ("what", None, 0.0, "cannot use"),
+        (None, None, 0.0, "latent has shape"),
+        (ORIGIN, np.zeros(6), 0.0, "state has shape"),
+        (ORIGIN, np.full(7, np.inf), 0.0, "state holds"),
+        (ORIGIN, [None] * 7, 0.0, "state holds"),
+        (ORIGIN, None, np.nan, "stamp holds"),
+        (ORIGIN, None, "noon", "cannot use"),
+    ],
+)
+def test_bad_input_is_held_and_named(planner, state, latent, measured, stamp_s, reason):
+    planner.set_goals([goal(1.0)])
+    result = planner.plan(latent, state if measured is None else measured, stamp_s)
+    assert result.hold and reason in result.reason and np.all(result.actions == 0.0)
+    assert not planner.plan(ORIGIN, state, 1.0).hold
+
+
+@pytest.mark.parametrize("goals", [[], [np.zeros((2, 7))], np.zeros((1, 7)), [goal(np.nan)], [goal(3e38), goal(-3e38)]])
+def test_bad_goals_are_refused_and_leave_none(planner, state, goals):
+    planner.set_goals([goal(1.0)])
+    with np.errstate(over="ignore"), pytest.raises(GoalError):
+        planner.set_goals(goals)
+    assert planner.plan(ORIGIN, state, 0.0).reason == "no goal images yet"
+
+
+def test_new_goals_start_over(planner, state):
+    planner.set_goals([goal(0.0), goal(0.0)])
+    for k in range(4):
+        result = planner.plan(ORIGIN, state, 0.5 * k)
+    assert result.done and result.reason == "goal reached"
+    planner.set_goals([goal(1.0), goal(2.0)])
+    result = planner.plan(ORIGIN, state, 3.0)
+    assert not result.hold and not result.done and result.subgoal == 0
+
+
+def test_goals_are_copied(planner, state):
+    goals = np.stack([goal(1.0)])
+    planner.set_goals(goals)
+    goals[:] = np.nan
+    assert not planner.plan(ORIGIN, state, 0.0).hold
+
+
+def test_from_outside_the_box_it_comes_back(additive, state):
+    planner = Planner(additive(), Limits(), SMALL)
+    planner.set_goals([goal(1.0, 0.0, -1.0)])
+    state[0], state[2] = 0.72, 0.01
+    result = planner.plan(ORIGIN, state, 0.0)
+    assert not result.hold and result.guardrail == "box"
+    assert np.all(result.actions[:, 0] <= 1e-9) and np.all(result.actions[:, 2] >= -1e-9)
+
+
+def test_zero_limits_mean_no_motion(additive, state):
+    still = Limits(step_m=0.0, step_rad=0.0)
+    planner = Planner(additive(), still, SMALL)
+    planner.set_goals([goal(1.0, 1.0, 1.0, 1.0)])
+    np.testing.assert_array_equal(planner.plan(ORIGIN, state, 0.0).actions[:, :6], 0.0)
+
+
+def test_a_flange_model_is_asked_about_the_flange(additive, state):
+    model = additive(pose_frame="flange")
+    planner = Planner(model, Limits(), SMALL)
+    planner.set_goals([goal(0.1, 0.0, 0.0, 0.1)])
+    result = planner.plan(ORIGIN, state, 0.0)
+    asked_state, asked = model.asked[0]
+    np.testing.assert_allclose(asked_state, flange_state(state), atol=1e-6)
+    turning = np.abs(asked[:, 0, 3:5]).max(axis=1) > 0.05
+    assert turning.any()
+    assert not result.hold and np.linalg.norm(result.actions[0, :3]) <= 0.05 + 1e-9
+
+
+def test_no_feasible_plan_is_a_hold(hostile, state):
+    planner = Planner(hostile("nan"), Limits(), SMALL)
+    planner.set_goals([goal(1.0)])
+    result = planner.plan(ORIGIN, state, 0.0)
+    assert result.hold and "no candidate is feasible" in result.reason and np.isfinite(result.goal_energy)
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), BundleError("broken"), FloatingPointError("inf")])
+def test_a_model_that_fails_is_a_hold_with_its_words(additive, state, monkeypatch, error):
+    model = additive()
+    planner = Planner(model, Limits(), SMALL)
+    planner.set_goals([goal(1.0)])
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(model, "rollout", fail)
+    result = planner.plan(ORIGIN, state, 0.0)
+    assert result.hold and str(error) in result.reason
+
+
+def test_an_energy_to_the_goal_that_is_not_finite_is_a_hold(additive, state, monkeypatch):
+    model = additive()
+    planner = Planner(model, Limits(), SMALL)
+    planner.set_goals([goal(1.0)])
+    monkeypatch.setattr(model, "energy", lambda latents, goal: np.float32("nan"))
+    assert "energy to the goal" in planner.plan(ORIGIN, state, 0.0).reason
+
+
+def test_an_optimiser_that_breaks_a_guardrail_is_not_obeyed(additive, state, monkeypatch):
+    planner = Planner(additive(), Limits(), SMALL)
+    planner.set_goals([goal(1.0)])
+    wild = np.full((2, 7), 0.3)
+    rogue = SimpleNamespace(optimise=lambda *_: Solution(wild, -1.0, wild[None], np.zeros(1)), reset=lambda: None)
+    monkeypatch.setattr(planner, "_optimiser", rogue)
+    result = planner.plan(ORIGIN, state, 0.0)
+    assert result.hold and np.all(result.actions == 0.0)
+
+
+def test_a_proposal_is_used(additive, state):
+    asked = []
+
+    class Guess:
+        def propose(self, latent, goal, state):
+            asked.append((latent.shape, goal.shape, state.shape))
+            return Proposed(candidates=np.full((1, 2, 7), 0.02))
+
+    model = additive()
+    planner = Planner(model, Limits(), SMALL, Guess())
+    planner.set_goals([goal(1.0)])
+    assert not planner.plan(ORIGIN, state, 0.0).hold
+    assert asked == [((1, 7), (1, 7), (7,))]
+    np.testing.assert_allclose(model.asked[0][1][2, 0, :3], 0.02, atol=1e-6)
+
+
+def test_smoothness_is_priced(additive, state):
+    def roughness(weight):
+        config = dataclasses.replace(SMALL, energy_mode="cumulative", smoothness=weight, horizon=3)
+        planner = Planner(additive(), Limits(), config)
+        planner.set_goals([goal(0.05)])
+        return np.abs(np.diff(planner.plan(ORIGIN, state, 0.0).actions[:, :3], axis=0)).sum()
+
+    assert roughness(1.0) < 0.5 * roughness(0.0)
+
+
+def test_configuration():
+    config = from_dict(PlannerConfig, {"samples": 64, "energy_mode": "cumulative", "subgoals": {"budget_steps": 9}})
+    assert config.samples == 64 and config.subgoals == SubgoalConfig(budget_steps=9.0)
+    for values in (
+        {"energy_mode": "sum"}, {"smoothness": -1.0}, {"final_weight": float("nan")}, {"samples": 0},
+        {"horizon": 1, "final_weight": 0.0}, {"subgoals": {"budget": 3}}, {"samples": 2.5}, {"warm_start": 1},
+    ):  # fmt: skip
+        with pytest.raises(ConfigError):
+            from_dict(PlannerConfig, values)
+
+
+@pytest.mark.parametrize("spec", [{"step_period_s": 0.0}, {"step_period_s": np.nan}, {"pose_frame": "wrist"}])
+def test_a_specification_that_cannot_be_planned_with_is_refused(additive, spec):
+    with pytest.raises(ConfigError):
+        Planner(additive(**spec), Limits())

@@ -1,0 +1,260 @@
+"""The planner: from a latent and a measured state to a few feasible steps towards the present sub-goal, or a hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wm_core.errors import ConfigError, GoalError, WmError
+from wm_core.limits import Limits
+from wm_core.pose import STATE_DIM
+
+from . import guardrails
+from .action_space import ActionSpace
+from .costs import Cost, GoalEnergy, GripperSwitch, Smoothness, Trust
+from .dynamics import Dynamics
+from .optimisers import Cem, CemConfig, Proposed, Solution
+from .path import integrate_path
+from .problem import PlanningProblem
+from .proposals import Proposal
+from .subgoals import SubgoalConfig, Subgoals
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PlannerConfig(CemConfig):
+    """The optimiser's fields, and what it optimises. Raises ConfigError on nonsense."""
+
+    #: "final": energy after the last step. "cumulative": averaged over the steps, the last one weighing final_weight.
+    energy_mode: str = "final"
+    final_weight: float = 1.0
+    #: Price of changing the translation between steps, in units of energy. 0: none.
+    smoothness: float = 0.0
+    #: Price of each step that opens or closes the gripper, in units of energy. 0: none.
+    gripper_switch: float = 0.0
+    #: Start the search from the bundle's learned proposal, which it must then have, ...
+    proposal: bool = False
+    #: ... and the price of leaving it by the largest action in one dimension, as a share of the energy to the goal: far
+    #: from a goal the energy is nearly flat, and small differences of it mean little. 0: none.
+    trust: float = 0.0
+    subgoals: SubgoalConfig = field(default_factory=SubgoalConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.energy_mode not in ("final", "cumulative"):
+            raise ConfigError(f"planner energy_mode = '{self.energy_mode}' must be 'final' or 'cumulative'")
+        for name in ("final_weight", "smoothness", "gripper_switch", "trust"):
+            if not 0.0 <= getattr(self, name) < np.inf:
+                raise ConfigError(f"planner {name} = {getattr(self, name)} must be a finite number, at least 0")
+        if self.final_weight == 0.0 and self.horizon == 1:
+            raise ConfigError("planner final_weight = 0 leaves nothing to plan for at horizon 1")
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """A plan, or a hold and the reason for it."""
+
+    #: TCP deltas (H, 7) in the base frame; all zero in a hold.
+    actions: Array
+    hold: bool
+    #: One sentence in a hold, "" in a plan.
+    reason: str
+    #: Cost expected of the plan, and energy from the present latent to the present sub-goal; NaN where unknown.
+    energy: float
+    goal_energy: float
+    #: Present sub-goal, counted from 0, and how many there are.
+    subgoal: int
+    subgoals: int
+    done: bool
+    plan_ms: float
+    #: Share of the candidates that the limits had to correct.
+    infeasible_fraction: float
+    #: The guardrail that holds the plan back, or "ok".
+    guardrail: str
+    #: TCP positions (K, H+1, 3) of the elites, best first, in metres.
+    paths: Array
+
+
+class Planner:
+    """Plans for one model within one set of limits. Not thread-safe: one caller at a time.
+
+    ``model`` is a WorldModel, or anything else with its methods. Raises ConfigError if the model's specification cannot
+    be planned with.
+    """
+
+    def __init__(
+        self, model: Dynamics, limits: Limits, config: PlannerConfig | None = None, proposal: Proposal | None = None
+    ) -> None:
+        self.config = PlannerConfig() if config is None else config
+        self._model, self._limits, self._proposal = model, limits, proposal
+        action = model.spec.action
+        self._space = ActionSpace(action.low, action.high, action.gripper_levels)
+        if not 0.0 < model.spec.step_period_s < np.inf:
+            raise ConfigError(f"the model's step_period_s = {model.spec.step_period_s} must be above 0")
+        if model.spec.pose_frame not in ("tcp", "flange"):
+            raise ConfigError(f"the model's pose_frame = '{model.spec.pose_frame}' must be 'tcp' or 'flange'")
+        self._optimiser = Cem(self.config)
+        self._goals: NDArray | None = None
+        self._subgoals: Subgoals | None = None
+        self._planned_s: float | None = None
+
+    def set_goals(self, goals: ArrayLike) -> None:
+        """Take the latents (n, T, C) of the sub-goal images, in order, and start over.
+
+        Raises GoalError on none, on another shape than the model's, or on numbers that are not finite; the planner then
+        has no goals.
+        """
+        self._goals = self._subgoals = None
+        latents = np.array(goals, dtype=np.float32)
+        if latents.shape[1:] != tuple(self._model.latent_shape) or len(latents) == 0:
+            raise GoalError(
+                f"goal latents have shape {latents.shape} where the model needs one or more of "
+                f"{tuple(self._model.latent_shape)}; encode the goal images with the same bundle"
+            )
+        if not np.all(np.isfinite(latents)):
+            raise GoalError("a goal latent holds numbers that are not finite; encode the goal images again")
+        gaps = [float(self._model.energy(a, b)) for a, b in pairwise(latents)]
+        if not np.all(np.isfinite(gaps)):
+            raise GoalError("the energy between two goal latents is not finite; encode the goal images again")
+        self._goals = latents
+        self._subgoals = Subgoals(self.config.subgoals, gaps, self._model.spec.step_period_s)
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the first sub-goal, without a warm start, with the random numbers of the first plan."""
+        self._optimiser.reset()
+        self._planned_s = None
+        if self._subgoals is not None:
+            self._subgoals.reset()
+
+    def plan(self, latent: ArrayLike, state: ArrayLike, stamp_s: float) -> PlanResult:
+        """Plan from a latent (T, C) and the measured TCP state (7,), both of the frame taken at ``stamp_s``.
+
+        Never raises on what a camera, an arm or a model may deliver, and never returns a plan that breaks a guardrail:
+        where no candidate will do, it holds.
+        """
+        started = time.perf_counter()
+        try:
+            # Numbers that overflow are refused below, or rank last; a warning about each would tell nobody more.
+            with np.errstate(over="ignore", invalid="ignore"):
+                z, s = np.asarray(latent, dtype=np.float32), np.array(state, dtype=np.float64)
+                return self._plan(z, s, float(stamp_s), started)
+        except (WmError, TypeError, ValueError, ArithmeticError) as error:
+            return self._hold(f"the planner cannot use its input or its model: {error}", started)
+
+    def _plan(self, latent: NDArray, state: Array, stamp_s: float, started: float) -> PlanResult:
+        refusal = self._refusal(latent, state, stamp_s)
+        if refusal or self._goals is None or self._subgoals is None:
+            return self._hold(refusal, started)
+        goal_energy = self._advance(self._goals, self._subgoals, latent, stamp_s)
+        if not np.isfinite(goal_energy):
+            return self._hold("the energy to the goal is not finite; check the model bundle", started)
+        if self._subgoals.done:
+            return self._hold("goal reached", started, goal_energy)
+
+        goal = self._goals[self._subgoals.index]
+        proposed = self._propose(latent, goal, state)
+        costs = self._costs(goal, proposed, self.config.trust * goal_energy)
+        problem = PlanningProblem(self._model, self._space, self._limits, latent, state, costs)
+        solution = self._optimiser.optimise(problem, self._elapsed_steps(stamp_s), proposed)
+        self._planned_s = stamp_s
+        if solution is None or self._breaks_a_guardrail(state, solution.actions):
+            self._optimiser.reset()
+            reason = "no candidate is feasible with a finite energy; check the model bundle and the limits"
+            return self._hold(reason, started, goal_energy, problem.infeasible_fraction)
+        return self._result(solution, state, problem, goal_energy, started)
+
+    def _refusal(self, latent: NDArray, state: Array, stamp_s: float) -> str:
+        """Why nothing can be planned from this input, or ""."""
+        if self._goals is None:
+            return "no goal images yet"
+        if latent.shape != tuple(self._model.latent_shape):
+            return f"the latent has shape {latent.shape}, the model's is {tuple(self._model.latent_shape)}"
+        if state.shape != (STATE_DIM,):
+            return f"the measured state has shape {state.shape}, not ({STATE_DIM},)"
+        for name, value in (("latent", latent), ("measured state", state), ("stamp", np.float64(stamp_s))):
+            if not np.all(np.isfinite(value)):
+                return f"the {name} holds a number that is not finite"
+        return ""
+
+    def _advance(self, goals: NDArray, subgoals: Subgoals, latent: NDArray, stamp_s: float) -> float:
+        """Move on over every sub-goal that this frame finishes; the energy to the one that is then present."""
+        subgoals.tick(stamp_s)
+        while True:
+            energy = float(self._model.energy(latent, goals[subgoals.index]))
+            if not np.isfinite(energy) or not subgoals.update(energy):
+                return energy
+
+    def _costs(self, goal: NDArray, proposed: Proposed | None, trust: float) -> Sequence[Cost]:
+        costs: list[Cost] = [GoalEnergy(self._model, goal, self.config.energy_mode, self.config.final_weight)]
+        if self.config.gripper_switch > 0.0:
+            costs.append(GripperSwitch(self.config.gripper_switch))
+        if trust > 0.0 and proposed is not None and proposed.mean is not None:
+            costs.append(Trust(trust, proposed.mean, self._space.high))
+        if self.config.smoothness > 0.0:
+            costs.append(Smoothness(self.config.smoothness, self._limits.step_m))
+        return costs
+
+    def _elapsed_steps(self, stamp_s: float) -> int:
+        """How many steps of the last plan have passed by now; a clock that jumps counts as none or as all."""
+        if self._planned_s is None:
+            return self.config.horizon
+        steps = (stamp_s - self._planned_s) / self._model.spec.step_period_s
+        return int(np.clip(np.round(steps), 0, self.config.horizon))
+
+    def _propose(self, latent: NDArray, goal: NDArray, state: Array) -> Proposed | None:
+        return None if self._proposal is None else self._proposal.propose(latent, goal, state)
+
+    def _breaks_a_guardrail(self, state: Array, actions: Array) -> bool:
+        """The last word, on exactly what would be returned."""
+        path = integrate_path(state, actions[None])
+        found = guardrails.violations(path, actions[None], self._limits, self._model.spec.step_period_s)
+        return not np.all(found == 0.0)
+
+    def _result(
+        self, solution: Solution, state: Array, problem: PlanningProblem, goal_energy: float, started: float
+    ) -> PlanResult:
+        assert self._subgoals is not None
+        return PlanResult(
+            actions=solution.actions,
+            hold=False,
+            reason="",
+            energy=solution.cost,
+            goal_energy=goal_energy,
+            subgoal=self._subgoals.index,
+            subgoals=self._subgoals.count,
+            done=False,
+            plan_ms=_since_ms(started),
+            infeasible_fraction=problem.infeasible_fraction,
+            guardrail=guardrails.binding(state, solution.actions, self._limits, self._model.spec.step_period_s),
+            paths=integrate_path(state, solution.elites)[..., :3],
+        )
+
+    def _hold(
+        self, reason: str, started: float, goal_energy: float = np.nan, infeasible_fraction: float = 0.0
+    ) -> PlanResult:
+        subgoals = self._subgoals
+        return PlanResult(
+            actions=np.zeros((self.config.horizon, STATE_DIM)),
+            hold=True,
+            reason=reason,
+            energy=np.nan,
+            goal_energy=goal_energy,
+            subgoal=0 if subgoals is None else subgoals.index,
+            subgoals=0 if subgoals is None else subgoals.count,
+            done=subgoals is not None and subgoals.done,
+            plan_ms=_since_ms(started),
+            infeasible_fraction=infeasible_fraction,
+            guardrail="ok",
+            paths=np.empty((0, self.config.horizon + 1, 3)),
+        )
+
+
+def _since_ms(started: float) -> float:
+    return 1e3 * (time.perf_counter() - started)

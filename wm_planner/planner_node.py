@@ -1,0 +1,199 @@
+"""planner_node: ``latent`` and the measured state to ``plan``, once per step of the model.
+
+It also loads the goal folder, sends the pictures to the encoder, and holds until all of their latents are back.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
+
+from wm_core.errors import GoalError
+from wm_core.limits import Limits
+from wm_models.bundle import Bundle
+from wm_models.world_model import WorldModel
+from wm_ros import convert, qos
+from wm_ros.diagnostics import Diagnostics, Health, Rolling
+from wm_ros.goal_latents import GoalLatents
+from wm_ros.measured_arm import MeasuredArm
+from wm_ros.node import WmNode, json_to_msg, msg_to_json, run_node
+from wm_ros.worker import Worker
+
+from .goals import load_goals
+from .planner import Planner, PlannerConfig, PlanResult
+from .proposals import bundled
+
+#: A frame is due when this share of a step has passed since the last plan's frame: a camera's frames do not fall
+#: exactly on the steps, and the frame just before is better than the one after.
+DUE_FRACTION = 0.9
+SILENCE_S = 1.0
+STATUS_PERIOD_S = 0.5
+
+
+@dataclass(frozen=True)
+class PlannerNodeConfig(PlannerConfig):
+    """Parameters of planner_node: those of the core, and these.
+
+    ``goal`` is a folder of pictures ("" if others publish ``goal/image``). A latent older than ``max_age_s``, or with
+    no measured state within ``max_state_gap_s`` of its stamp, is not planned from.
+    """
+
+    bundle: str = ""
+    goal: str = ""
+    backend: str = "onnxruntime"
+    threads: int = 1
+    base_frame: str = "base"
+    camera_frame: str = ""
+    max_age_s: float = 0.3
+    max_state_gap_s: float = 0.1
+    limits: Limits = field(default_factory=Limits)
+
+
+class PlannerNode(WmNode[PlannerNodeConfig]):
+    """The executor's thread keeps the newest values; one worker thread owns the planner."""
+
+    def __init__(self) -> None:
+        super().__init__("planner", PlannerNodeConfig)
+        c = self.config
+        bundle = Bundle.load(c.bundle)
+        self._model = WorldModel(bundle, c.backend, c.threads, parts=("predictor",))
+        self._proposal = bundled(bundle, c.proposal, c.backend, c.threads)
+        self._planner = Planner(self._model, c.limits, c, self._proposal)
+        self._period_s = self._model.spec.step_period_s
+        pictures = load_goals(c.goal) if c.goal else []
+        self._goals = GoalLatents(len(pictures))
+        self._mode = self._trouble = ""
+        self._goals_fault = "the goals are not set"
+        self._planned_s = self._latent_at_s = self._reported_at_s = -math.inf
+        self._result: PlanResult | None = None
+        self._plan_ms, self._latency_ms = Rolling(), Rolling()
+        self._worker = Worker(lambda error: self._refuse(str(error)))
+        self._plan_out = self.create_publisher(JointTrajectory, "plan", qos.COMMAND)
+        self._markers = self.create_publisher(MarkerArray, "markers", qos.LATCHED)
+        self._status = self.create_publisher(String, "planner/status", qos.LATCHED)
+        goal_images = self.create_publisher(Image, "goal/image", qos.GOALS)
+        self._arm = MeasuredArm(self, c.base_frame, self._refuse)
+        self.create_subscription(Image, "goal/latent", self._on_goal, qos.GOALS)
+        self.create_subscription(String, "controller/state", self._on_mode, qos.LATCHED)
+        self.create_subscription(Image, "latent", self._on_latent, qos.SENSOR)
+        stamp = self.get_clock().now().to_msg()
+        for k, picture in enumerate(pictures):
+            goal_images.publish(convert.image_to_msg(picture, stamp, convert.goal_frame(k, len(pictures))))
+        self.create_timer(STATUS_PERIOD_S, self._report_silence)
+        Diagnostics(self, self._health)
+
+    def _on_goal(self, msg: Image) -> None:
+        try:
+            goals = self._goals.add(msg)
+        except ValueError as error:
+            return self._refuse(str(error))
+        if goals is not None:
+            self._worker.submit(lambda: self._take_goals(goals))
+
+    def _take_goals(self, goals: NDArray[np.float32]) -> None:
+        try:
+            self._planner.set_goals(goals)
+            self._goals_fault = ""
+        except GoalError as error:
+            self._goals_fault = str(error)
+
+    def _on_mode(self, msg: String) -> None:
+        before, self._mode = self._mode, str(msg_to_json(msg).get("mode", ""))
+        if before in ("", "idle") and self._acting:
+            self._worker.submit(self._planner.reset)  # a new run starts at the first sub-goal; a resumed one goes on
+
+    @property
+    def _acting(self) -> bool:
+        """Whether the controller executes plans; a hold by a watchdog ends with the next plan."""
+        return self._mode in ("running", "holding")
+
+    def _on_latent(self, msg: Image) -> None:
+        stamp_s, c = convert.stamp_to_s(msg.header.stamp), self.config
+        age_s = self.now_s() - stamp_s
+        if c.camera_frame and msg.header.frame_id != c.camera_frame:
+            return self._refuse(f"latent has the frame id '{msg.header.frame_id}', not '{c.camera_frame}'")
+        if abs(age_s) > c.max_age_s:
+            return self._refuse(f"a latent is {age_s:.2f} s old by this machine's clock")
+        gap_s, measured = self._arm.nearest(stamp_s)
+        if measured is None or gap_s > c.max_state_gap_s:
+            return self._refuse("no measured arm state near the frame's stamp")
+        try:
+            latent = convert.msg_to_latent(msg)
+        except ValueError as error:
+            return self._refuse(str(error))
+        self._latent_at_s, self._trouble = time.monotonic(), ""
+        if self._acting and not self._goals_fault and abs(stamp_s - self._planned_s) >= DUE_FRACTION * self._period_s:
+            self._planned_s, state = stamp_s, measured.state
+            self._worker.offer(lambda: self._plan(latent, state, msg))
+
+    def _plan(self, latent: NDArray[np.float32], state: NDArray[np.float64], frame: Image) -> None:
+        stamp, c = frame.header.stamp, self.config
+        self._result = result = self._planner.plan(latent, state, convert.stamp_to_s(stamp))
+        if not result.hold:
+            self._plan_out.publish(convert.plan_to_msg(result.actions, self._period_s, stamp, c.base_frame))
+            self._plan_ms.add(result.plan_ms)
+            self._latency_ms.add(1e3 * (self.now_s() - convert.stamp_to_s(stamp)))
+        self._report(result.reason, not result.hold, 1e3 * (self.now_s() - convert.stamp_to_s(stamp)))
+        if self._markers.get_subscription_count() > 0:
+            low, high = c.limits.box_min_m, c.limits.box_max_m
+            self._markers.publish(convert.plan_markers(result.paths, low, high, stamp, c.base_frame))
+
+    def _report(self, reason: str, planned: bool = False, latency_ms: float | None = None) -> None:
+        """``planner/status``: one JSON object per plan, or two per second while there is none."""
+        report = {"planned": planned, "reason": reason, "latency_ms": latency_ms, "subgoals": self._goals.count}
+        report |= {"subgoal": 0, "done": False, "guardrail": "ok", **self._figures()}
+        self._status.publish(json_to_msg(report))
+        self._reported_at_s = time.monotonic()
+
+    def _figures(self) -> dict[str, Any]:
+        """What the newest result says of itself; nothing before the first."""
+        if (result := self._result) is None:
+            return {}
+        names = "subgoal", "done", "guardrail", "plan_ms", "infeasible_fraction"
+        energy = result.goal_energy if math.isfinite(result.goal_energy) else None
+        return {"energy": energy, **{name: getattr(result, name) for name in names}}
+
+    def _why_not(self) -> str:
+        """Why nothing can be planned now, whatever the controller does; "" if all is there."""
+        silent = f"no latent for {SILENCE_S:g} s" if time.monotonic() - self._latent_at_s > SILENCE_S else ""
+        return next(filter(None, (self._trouble, self._goals.missing, self._goals_fault, silent)), "")
+
+    def _report_silence(self) -> None:
+        if time.monotonic() - self._reported_at_s >= STATUS_PERIOD_S:
+            why_not = self._why_not()
+            self._report(why_not if why_not else f"the controller is {self._mode if self._mode else 'silent'}")
+
+    def _refuse(self, sentence: str) -> None:
+        self._trouble = sentence
+        self.warn(sentence)
+
+    def _health(self) -> Health:
+        why_not = self._why_not()
+        values: dict[str, Any] = {"rate_hz": self._plan_ms.rate_hz(), **self._plan_ms.summary("plan")}
+        values |= {**self._latency_ms.summary("frame_to_plan"), "dropped": self._worker.dropped}
+        values |= {f"backend.{key}": value for key, value in self._model.info()["predictor"].items()}
+        return Health(not why_not, why_not, values | self._figures())
+
+    def close(self) -> None:
+        self._worker.close()
+        self._model.close()
+        if self._proposal is not None:
+            self._proposal.close()
+
+
+def main() -> None:
+    sys.exit(run_node(PlannerNode))
+
+
+if __name__ == "__main__":
+    main()
