@@ -1,0 +1,554 @@
+"""What the controller does, tick by tick, with an arm that follows its target exactly unless a test says otherwise."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from wm_controller.controller import CLIPS, ArmState, Command, Controller, ControllerConfig, Plan
+from wm_controller.monitor import EnvelopeMonitor
+from wm_core.errors import ConfigError
+from wm_core.limits import Limits
+from wm_core.pose import difference, euler_to_matrix, integrate, rotation_angle, tilt
+
+DOWN = np.array([0.45, 0.0, 0.3, math.pi, 0.0, 0.3])
+TICK_S = 0.02
+
+
+def deltas(steps: int = 1, **change: float) -> np.ndarray:
+    names = ("x", "y", "z", "roll", "pitch", "yaw", "gripper")
+    return np.tile([change.get(name, 0.0) for name in names], (steps, 1))
+
+
+class Rig:
+    """A controller, the arm below it, a clock, and the monitor, which every tick must satisfy."""
+
+    def __init__(self, pose: np.ndarray = DOWN, start: bool = True, **config: object) -> None:
+        self.controller = Controller(ControllerConfig(**config))  # type: ignore[arg-type]
+        self.monitor = EnvelopeMonitor(self.controller.config.limits)
+        self.now, self.pose, self.gripper, self.wrench = 100.0, pose.copy(), 0.0, None
+        self.follows = self.reports = True
+        self.trace: list[Command] = []
+        if start:
+            self.controller.start(self.now)
+            self.run(TICK_S)
+
+    def plan(self, values: object, period_s: float = 0.25, age_s: float = 0.0) -> str:
+        return self.controller.on_plan(Plan(self.now - age_s, period_s, values), self.now)  # type: ignore[arg-type]
+
+    def run(self, duration_s: float) -> Command:
+        for _ in range(max(1, round(duration_s / TICK_S))):
+            self.now += TICK_S
+            if self.reports:
+                self.controller.on_state(ArmState(self.now, self.pose, self.gripper, self.wrench), self.now)
+            command = self.controller.tick(self.now)
+            stopped = command.mode == "stopped"
+            broken = self.monitor.check(self.now, command.pose, stopped=stopped, gripper=command.gripper)
+            assert not broken, (broken, self.monitor.worst)
+            if command.pose is not None and self.follows:
+                self.pose = command.pose.copy()
+            self.trace.append(command)
+        return command
+
+    def speeds(self, last: int) -> np.ndarray:
+        return np.linalg.norm(np.diff([c.pose[:3] for c in self.trace[-last - 1 :]], axis=0), axis=1) / TICK_S
+
+
+def error(pose: np.ndarray, goal: np.ndarray) -> tuple[float, float]:
+    d = difference(np.append(pose, 0.0), np.append(goal, 0.0))
+    return float(np.linalg.norm(d[:3])), float(rotation_angle(euler_to_matrix(d[3:6])))
+
+
+# --- before any motion
+
+
+def test_idle_commands_nothing() -> None:
+    rig = Rig(start=False)
+    command = rig.run(0.1)
+    assert (command.pose, command.gripper, command.mode) == (None, None, "idle")
+    assert rig.plan(deltas(x=0.02)) == "not started"
+
+
+def test_the_first_target_is_the_measured_pose() -> None:
+    rig = Rig(start=False)
+    rig.gripper = 0.4
+    rig.controller.start(rig.now)
+    command = rig.run(TICK_S)
+    np.testing.assert_allclose(error(command.pose, DOWN), 0.0, atol=1e-9)
+    assert (command.gripper, command.mode, command.reason) == (0.4, "holding", "waiting for a plan")
+
+
+def test_nothing_is_commanded_before_a_state_has_come() -> None:
+    rig = Rig(start=False)
+    rig.reports = False
+    rig.controller.start(rig.now)
+    command = rig.run(0.1)
+    assert (command.pose, command.mode, command.reason) == (None, "holding", "no arm state yet")
+
+
+@pytest.mark.parametrize(("change", "says"), [((0.0, 0.0, -0.29, 0.0), "z = 0.010"), ((0.0, 0.0, 0.0, 0.6), "leans")])
+def test_an_arm_outside_box_or_cone_gets_no_target_until_it_is_inside(change: tuple, says: str) -> None:
+    x, y, z, roll = change
+    rig = Rig(DOWN + np.array([x, y, z, roll, 0.0, 0.0]))
+    assert rig.trace[-1].pose is None
+    assert says in rig.trace[-1].reason
+    rig.plan(deltas(z=0.02))
+    assert rig.run(0.1).pose is None
+    rig.pose = DOWN.copy()
+    assert rig.run(TICK_S).pose is not None
+
+
+def test_start_stop_resume_answer_in_words() -> None:
+    controller = Controller(ControllerConfig())
+    assert controller.resume(0.0) == "not stopped"
+    assert "stopped by the operator" in controller.stop(0.0)
+    assert "call resume" in controller.start(0.0)
+    assert controller.resume(0.0) == "stop cleared; waiting for start"
+    assert controller.start(0.0) == "started"
+    assert controller.start(0.0) == "already started"
+
+
+# --- following plans
+
+
+def test_a_step_ends_at_its_target_seven_dimensions() -> None:
+    rig = Rig()
+    goal = integrate(np.append(DOWN, 0.0), deltas(x=0.01, y=-0.01, z=0.015, roll=0.02, pitch=-0.03, yaw=0.04)[0])
+    assert rig.plan(deltas(x=0.01, y=-0.01, z=0.015, roll=0.02, pitch=-0.03, yaw=0.04, gripper=0.9), 0.5) == ""
+    command = rig.run(0.5)
+    assert command.mode == "running"
+    metres, radians = error(command.pose, goal[:6])
+    assert metres < 0.002 and radians < 0.005, "at the end of the step only the last braking is left"
+    assert command.gripper == 0.9
+    command = rig.run(0.2)
+    np.testing.assert_allclose(error(command.pose, goal[:6]), 0.0, atol=1e-6)
+    assert rig.speeds(2).max() < 1e-6
+
+
+def test_the_pace_is_that_of_the_step() -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.03), 1.0)
+    rig.run(1.0)
+    assert rig.speeds(40)[:30].max() < 0.036
+    assert rig.speeds(40)[:30].min() > 0.029
+
+
+def test_steps_in_one_direction_flow() -> None:
+    """Each plan comes when the step before it ends, and the next one 60 ms late: the arm never comes to rest."""
+    rig = Rig()
+    rig.run(0.1)
+    for _ in range(8):
+        rig.plan(deltas(y=0.02), age_s=0.06)
+        rig.run(0.24)
+    assert rig.speeds(60).min() > 0.02
+    assert rig.speeds(60).mean() > 0.06
+
+
+def test_a_plan_of_several_steps_flows_even_better() -> None:
+    rig = Rig(execute_steps=4)
+    rig.plan(deltas(4, y=0.02))
+    command = rig.run(1.2)
+    assert error(command.pose, DOWN + np.array([0, 0.08, 0, 0, 0, 0]))[0] < 1e-4
+    assert rig.speeds(60)[15:45].min() > 0.07
+
+
+def test_only_execute_steps_are_executed() -> None:
+    rig = Rig(execute_steps=2)
+    rig.plan(deltas(5, y=0.01))
+    assert rig.run(1.0).pose[1] == pytest.approx(0.02, abs=1e-6)
+
+
+def test_flowing_into_a_step_that_never_comes_overshoots_by_no_more_than_the_braking() -> None:
+    rig = Rig()
+    rig.plan(deltas(2, x=0.02))
+    rig.run(1.0)
+    limits = rig.controller.config.limits
+    furthest = max(c.pose[0] for c in rig.trace) - DOWN[0]
+    assert 0.02 <= furthest <= 0.02 + 0.08**2 / (2 * 0.8 * limits.accel_m_s2)
+    assert rig.speeds(10).max() == 0.0
+    rig = Rig()
+    rig.plan(deltas(1, x=0.02))
+    rig.run(1.0)
+    assert max(c.pose[0] for c in rig.trace) - DOWN[0] <= 0.02 + 1e-9
+
+
+def test_a_turn_back_is_smooth() -> None:
+    rig = Rig()  # each tick is judged by the monitor
+    for k in range(10):
+        rig.plan(deltas(x=0.025 * (-1) ** k, yaw=0.07 * (-1) ** k))
+        rig.run(0.16)
+
+
+def test_the_anchor_is_the_measured_pose_at_the_plans_stamp() -> None:
+    """Between two states it is interpolated; what the arm moved since does not add to the step."""
+    rig = Rig()
+    rig.follows = False
+    for k in range(10):  # the arm is carried along y at 0.05 m/s
+        rig.pose = DOWN + np.array([0.0, 0.001 * k, 0.0, 0.0, 0.0, 0.002 * k])
+        rig.run(TICK_S)
+    assert rig.plan(deltas(x=0.01, yaw=0.02), age_s=0.09) == ""  # half-way between the fifth and the sixth
+    command = rig.run(0.7)
+    goal = DOWN + np.array([0.01, 0.0045, 0.0, 0.0, 0.0, 0.009 + 0.02])
+    np.testing.assert_allclose(error(command.pose, goal), 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "measured", "command"),
+    [(0.24, 0.5, 0.3), (-0.24, 0.5, 0.3), (0.25, 0.5, 0.75), (-0.4, 0.5, 0.1), (1.0, 0.5, 1.0), (-1e9, 0.5, 0.0)],
+)
+def test_the_gripper_rule(change: float, measured: float, command: float) -> None:
+    rig = Rig(start=False)
+    rig.gripper = 0.3
+    rig.controller.start(rig.now)
+    rig.run(TICK_S)
+    rig.gripper = measured
+    rig.run(TICK_S)
+    rig.plan(deltas(gripper=change))
+    assert rig.run(TICK_S).gripper == pytest.approx(command)
+
+
+def test_a_grasp_keeps_squeezing() -> None:
+    rig = Rig(execute_steps=2)
+    rig.plan(np.concatenate([deltas(), deltas(gripper=0.75)]))
+    assert rig.run(0.2).gripper == 0.0
+    assert rig.run(0.1).gripper == 0.75
+    rig.gripper = 0.4  # on the object
+    rig.run(TICK_S)
+    rig.plan(deltas(z=0.01))
+    assert rig.run(0.2).gripper == 0.75
+    rig.controller.stop(rig.now)
+    assert rig.run(0.1).gripper == 0.75
+
+
+# --- limits
+
+
+@pytest.mark.parametrize(
+    ("clip", "values", "period_s"),
+    [
+        ("step", deltas(x=0.06), 1.0),
+        ("step", deltas(yaw=0.2), 1.0),
+        ("step", deltas(x=1e300, yaw=1e300), 1.0),
+        ("speed", deltas(x=0.04), 0.25),
+        ("speed", deltas(yaw=0.1), 0.25),
+        ("accel", deltas(x=0.015), 0.2),
+        ("accel", deltas(yaw=0.04), 0.2),
+    ],
+)
+def test_clipped_steps_are_counted_once(clip: str, values: np.ndarray, period_s: float) -> None:
+    rig = Rig()
+    rig.plan(values, period_s)
+    rig.run(0.3)
+    clipped = rig.controller.status(rig.now).clipped
+    assert set(clipped) == set(CLIPS)
+    assert clipped[clip] == 1
+    rig.run(0.3)
+    assert rig.controller.status(rig.now).clipped == clipped
+
+
+def test_an_easy_step_is_not_clipped() -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.02, yaw=0.05), 1.0)
+    rig.run(1.2)
+    assert not any(rig.controller.status(rig.now).clipped.values())
+
+
+def test_box_and_cone_are_reached_but_not_left() -> None:
+    rig = Rig()
+    for _ in range(24):
+        rig.plan(deltas(x=0.025, z=0.025, roll=0.07))
+        command = rig.run(0.24)
+    np.testing.assert_allclose(command.pose[[0, 2]], [0.70, 0.60], atol=1e-9)
+    assert 0.48 < tilt(command.pose[3:]) <= 0.5
+    clipped = rig.controller.status(rig.now).clipped
+    assert clipped["box"] > 5 and clipped["tilt"] > 5
+
+
+def test_a_blocked_arm_is_not_pressed_further_than_the_leash() -> None:
+    rig = Rig(limits=Limits(leash_m=0.02, leash_rad=0.05))
+    rig.follows = False
+    for _ in range(10):
+        rig.plan(deltas(x=0.05, yaw=0.15))
+        command = rig.run(0.24)
+        metres, radians = error(command.pose, DOWN)
+        assert metres <= 0.02 + 1e-9 and radians <= 0.05 + 1e-9
+    assert error(command.pose, DOWN) == pytest.approx((0.02, 0.05), abs=1e-6)
+    assert rig.controller.status(rig.now).clipped["leash"] > 5
+
+
+def test_the_target_is_drawn_to_an_arm_that_was_pushed_away() -> None:
+    rig = Rig()
+    rig.follows = False
+    rig.pose[1] = 0.2
+    for _ in range(12):
+        rig.plan(deltas())
+        command = rig.run(0.24)
+    assert command.pose[1] == pytest.approx(0.2, abs=1e-6)
+
+
+def test_an_arm_pushed_out_of_the_box_is_only_asked_inwards() -> None:
+    rig = Rig()
+    rig.follows = False
+    rig.pose[0] = 0.73
+    for _ in range(16):
+        rig.plan(deltas(x=0.02))
+        command = rig.run(0.24)
+    assert command.pose[0] == pytest.approx(0.70, abs=1e-6)
+
+
+@pytest.mark.parametrize("limit", ["speed_m_s", "accel_m_s2", "step_m", "leash_m"])
+def test_a_limit_of_zero_means_no_motion(limit: str) -> None:
+    rig = Rig(limits=replace(Limits(), **{limit: 0.0}))
+    rig.follows = False
+    rig.plan(deltas(x=0.03))
+    np.testing.assert_allclose(rig.run(0.5).pose[:3], DOWN[:3], atol=1e-12)
+
+
+# --- holding
+
+
+@pytest.mark.parametrize(
+    ("values", "period_s", "age_s", "says"),
+    [
+        (deltas(x=math.nan), 0.25, 0.0, "not finite"),
+        (deltas(gripper=math.inf), 0.25, 0.0, "not finite"),
+        (np.zeros((2, 6)), 0.25, 0.0, "shape (2, 6) instead of (H, 7)"),
+        (np.zeros(7), 0.25, 0.0, "shape (7,)"),
+        (np.zeros((0, 7)), 0.25, 0.0, "no steps"),
+        (None, 0.25, 0.0, "plan"),
+        ("forward", 0.25, 0.0, "not an array of numbers"),
+        (deltas(), 0.0, 0.0, "step period"),
+        (deltas(), math.nan, 0.0, "step period"),
+        (deltas(), 0.25, math.nan, "stamp of the plan is not finite"),
+        (deltas(), 0.25, -0.06, "0.060 s in the future"),
+        (deltas(), 0.25, 1.1, "1.10 s old"),
+        (deltas(), 0.25, 0.6, "0.35 s after its last step"),
+    ],
+)
+def test_bad_plans_hold(values: object, period_s: float, age_s: float, says: str) -> None:
+    rig = Rig()
+    rig.run(1.0)
+    rig.plan(deltas(x=0.02), 1.0, age_s=0.6)
+    rig.run(0.1)
+    assert says in rig.plan(values, period_s, age_s)
+    command = rig.run(0.3)
+    assert command.mode == "holding"
+    assert says in command.reason
+    assert rig.speeds(5).max() == 0.0
+    assert rig.controller.status(rig.now).refused_plans == 1
+    assert rig.plan(deltas(x=0.01)) == ""
+    assert rig.run(TICK_S).mode == "running"
+
+
+def test_a_plan_from_a_time_without_states_is_refused() -> None:
+    rig = Rig()
+    rig.reports = False
+    rig.run(0.3)
+    rig.reports = True
+    rig.run(TICK_S)
+    assert "no arm state is known" in rig.plan(deltas(x=0.01), age_s=0.1)
+    assert rig.plan(deltas(x=0.01), age_s=0.0) == ""
+
+
+def test_an_older_plan_does_not_replace_a_newer_one() -> None:
+    rig = Rig()
+    rig.run(0.2)
+    rig.plan(deltas(x=0.02))
+    rig.run(TICK_S)
+    assert "older than the one before it" in rig.plan(deltas(x=-0.02), age_s=0.1)
+    assert rig.run(TICK_S).mode == "holding"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"pose": DOWN * math.nan}, "measured pose is not finite"),
+        ({"pose": np.zeros(7)}, "shape (7,) instead of (6)"),
+        ({"gripper": math.inf}, "gripper is not finite"),
+        ({"wrench": np.full(6, math.nan)}, "wrench is not finite"),
+        ({"stamp_s": math.nan}, "stamp of the arm state is not finite"),
+        ({"stamp_s": 200.0}, "in the future; compare the clocks"),
+        ({"stamp_s": 99.0}, "old, more than 0.20 s"),
+    ],
+)
+def test_bad_states_hold_until_a_good_one_comes(change: dict, says: str) -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.02), 1.0)
+    rig.run(0.1)
+    good = ArmState(rig.now, rig.pose, 0.0)
+    assert says in rig.controller.on_state(replace(good, **change), rig.now)
+    rig.reports = False
+    command = rig.run(TICK_S)
+    assert command.mode == "holding" and says in command.reason
+    rig.reports = True
+    assert rig.run(TICK_S).mode == "running"
+    assert rig.controller.status(rig.now).refused_states == 1
+
+
+def test_what_the_node_refuses_holds_too() -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.02), 1.0)
+    rig.run(0.1)
+    rig.controller.refuse_plan("the plan has the frame id 'camera', not 'base'")
+    assert rig.run(TICK_S).reason == "the plan has the frame id 'camera', not 'base'"
+
+
+def test_without_states_the_arm_brakes_and_goes_on_by_itself_when_they_return() -> None:
+    rig = Rig(execute_steps=3)
+    rig.plan(deltas(3, x=0.02), 0.5)
+    rig.run(0.4)
+    rig.reports = False
+    assert rig.run(0.2).mode == "running"
+    command = rig.run(0.04)
+    assert (command.mode, command.reason) == ("holding", "no arm state for 0.24 s")
+    rig.run(0.2)
+    assert rig.speeds(3).max() == 0.0
+    rig.reports = True
+    assert rig.run(TICK_S).mode == "running"
+
+
+def test_without_plans_the_arm_comes_to_rest_and_a_new_plan_ends_the_hold() -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.01))
+    assert rig.run(0.54).mode == "running"
+    command = rig.run(0.04)
+    assert command.mode == "holding"
+    assert command.reason.startswith("plan watchdog: the last plan ended 0.3")
+    assert command.pose[0] == pytest.approx(0.46, abs=1e-9)
+    rig.plan(deltas(x=0.01))
+    assert rig.run(TICK_S).mode == "running"
+
+
+@pytest.mark.parametrize("jump_s", [-5.0, 5.0])
+def test_a_jump_of_the_clock_does_not_move_the_arm(jump_s: float) -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.03), 1.0)
+    rig.run(0.4)
+    before = rig.pose.copy()
+    rig.now += jump_s
+    command = rig.run(TICK_S)
+    np.testing.assert_array_equal(command.pose, before)
+    assert command.mode == "holding"
+    rig.run(TICK_S)
+    rig.plan(deltas(x=0.01))
+    assert rig.run(0.5).pose[0] == pytest.approx(before[0] + 0.01, abs=1e-6)
+
+
+def test_states_are_taken_again_after_the_clock_was_set_back_during_a_stop() -> None:
+    rig = Rig()
+    rig.controller.stop(rig.now)
+    rig.now -= 50.0
+    rig.run(0.1)
+    rig.controller.resume(rig.now)
+    rig.run(TICK_S)
+    assert rig.plan(deltas(x=0.01)) == ""
+    assert rig.run(TICK_S).mode == "running"
+
+
+def test_a_clock_that_is_no_number_holds() -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.03), 1.0)
+    before = rig.run(0.1)
+    command = rig.controller.tick(math.nan)
+    assert (command.mode, command.reason) == ("holding", "the clock is not finite")
+    np.testing.assert_array_equal(command.pose, before.pose)
+    assert rig.run(TICK_S).mode == "running"
+    rig.controller.stop(rig.now)
+    assert rig.controller.tick(math.nan).mode == "stopped"
+
+
+def test_a_late_tick_goes_on_from_rest() -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.03), 1.0)
+    rig.run(0.4)
+    before = rig.pose.copy()
+    rig.now += 0.1
+    np.testing.assert_array_equal(rig.run(TICK_S).pose, before)
+    assert rig.controller.status(rig.now).late_ticks == 1
+    assert rig.run(0.8).pose[0] == pytest.approx(0.48, abs=1e-4)
+
+
+def test_a_repeated_tick_changes_nothing() -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.03), 1.0)
+    first = rig.run(0.1)
+    np.testing.assert_array_equal(rig.controller.tick(rig.now).pose, first.pose)
+    np.testing.assert_array_equal(rig.controller.tick(rig.now + 0.0009).pose, first.pose)
+
+
+# --- stopping
+
+
+def test_stop_freezes_and_latches_and_resume_needs_a_fresh_plan() -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.03), 1.0)
+    rig.run(0.5)
+    rig.controller.stop(rig.now)
+    frozen = rig.pose.copy()
+    assert rig.plan(deltas(x=0.03)) != ""
+    command = rig.run(1.0)
+    assert command.mode == "stopped" and "call resume" in command.reason
+    assert all(np.array_equal(c.pose, frozen) for c in rig.trace[-50:])
+    old_s = rig.now - 0.1
+    rig.controller.resume(rig.now)
+    command = rig.run(TICK_S)
+    assert (command.mode, command.reason) == ("holding", "waiting for a plan")
+    fault = rig.controller.on_plan(Plan(old_s, 0.25, deltas(x=0.03)), rig.now)
+    assert "before the last start or resume" in fault
+    np.testing.assert_array_equal(rig.run(0.1).pose, frozen)
+    assert rig.plan(deltas(x=0.01)) == ""
+    assert rig.run(0.5).pose[0] == pytest.approx(frozen[0] + 0.01, abs=1e-6)
+
+
+def test_force_limits() -> None:
+    rig = Rig(force_hold_n=15.0, force_stop_n=30.0)
+    assert "reports no wrench" in rig.run(TICK_S).reason
+    for newton, mode in ((10.0, "running"), (16.0, "holding"), (10.0, "running"), (31.0, "stopped"), (0.0, "stopped")):
+        rig.wrench = np.array([0.0, newton, 0.0, 0.0, 0.0, 0.0])  # type: ignore[assignment]
+        if mode != "stopped":
+            rig.plan(deltas(x=0.01))
+        assert rig.run(TICK_S).mode == mode
+    assert "31 N is above 30 N" in rig.trace[-1].reason
+
+
+# --- bookkeeping
+
+
+def test_status() -> None:
+    rig = Rig()
+    status = rig.controller.status(rig.now + 0.01)
+    assert (status.mode, status.reason, status.plan_age_s) == ("holding", "waiting for a plan", None)
+    assert status.state_age_s == pytest.approx(0.01)
+    rig.run(TICK_S)
+    rig.plan(deltas(x=0.01), age_s=0.02)
+    rig.run(TICK_S)
+    status = rig.controller.status(rig.now)
+    assert (status.mode, status.plans, status.refused_plans, status.refused_states) == ("running", 1, 0, 0)
+    assert status.plan_age_s == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"rate_hz": 10.0},
+        {"rate_hz": math.nan},
+        {"execute_steps": 0},
+        {"plan_max_age_s": 2.1},
+        {"plan_max_age_s": 0.0},
+        {"force_stop_n": -1.0},
+        {"force_hold_n": math.nan},
+    ],
+)
+def test_configuration_out_of_range(bad: dict) -> None:
+    with pytest.raises(ConfigError, match=next(iter(bad))):
+        ControllerConfig(**bad)
+
+
+def test_the_core_needs_no_ros() -> None:
+    code = "import sys, wm_controller.controller, wm_controller.monitor; sys.exit('rclpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,1 @@
+"""Arm back ends, one per file, behind the port of base.py."""

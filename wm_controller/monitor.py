@@ -1,0 +1,165 @@
+"""An independent judge of the command stream. It knows the limits and nothing of how the controller keeps them.
+
+For that reason it shares no code with the controller either: it computes with rotation matrices, the controller with
+quaternions. Both in plain floats, because a check per tick must not cost more than the tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import atan2, cos, hypot, isfinite, sin
+
+from numpy.typing import NDArray
+
+from wm_core.limits import Limits
+
+Vec = tuple[float, float, float]
+Rows = tuple[Vec, Vec, Vec]
+
+KINDS = ("finite", "box", "tilt", "jump", "speed", "rot_speed", "accel", "rot_accel", "stop", "gripper", "leash")
+#: Commands closer together than this are one command sent twice: nothing can be said about their velocity.
+_SAME_S = 1e-3
+_REST: Vec = (0.0, 0.0, 0.0)
+
+
+class EnvelopeMonitor:
+    """Counts the violations in a stream of commands, fed one by one.
+
+    Speed is that of the straight segment between two commands, acceleration the change of velocity between two
+    segments over the time between their middles. A pause longer than ``max_tick_s`` counts as a stop (an arm that
+    follows a stream stops with it); after it the target must not jump by more than that time at full speed.
+
+    Attributes:
+        counts: violations of each kind.
+        worst: for each kind the largest value over its limit; where the limit is zero, the largest value.
+        commands: how many poses were judged.
+    """
+
+    def __init__(self, limits: Limits, max_tick_s: float = 0.06, tolerance: float = 1e-4) -> None:
+        self.limits = limits
+        self.counts = dict.fromkeys(KINDS, 0)
+        self.worst = dict.fromkeys(KINDS, 0.0)
+        self.commands = 0
+        self._max_tick_s = max_tick_s
+        self._tolerance = tolerance
+        self._last: tuple[float, Vec, Rows] | None = None
+        self._velocity, self._turning, self._last_dt_s = _REST, _REST, 0.0
+
+    @property
+    def violations(self) -> int:
+        """All violations so far."""
+        return sum(self.counts.values())
+
+    def check(
+        self,
+        now_s: float,
+        pose: Sequence[float] | NDArray | None,
+        *,
+        stopped: bool = False,
+        measured: Sequence[float] | NDArray | None = None,
+        gripper: float | None = None,
+    ) -> list[str]:
+        """Judge one command; returns the kinds violated.
+
+        Args:
+            now_s: when it was sent.
+            pose: (6,) commanded TCP, xyz (m) + extrinsic xyz Euler (rad); None (nothing commanded) ends the stream.
+            stopped: a stop is latched: the target must not move. It may come to rest abruptly.
+            measured: (6,) newest pose of the arm. If given, the leash is judged: beyond it the target may move away
+                from the arm only while it brakes (the arm may have been pushed).
+            gripper: commanded gripper, 0..1.
+        """
+        broken: list[str] = []
+        if gripper is not None and not 0.0 <= gripper <= 1.0:
+            self._add("gripper", abs(gripper - 0.5) * 2, broken)
+        if pose is None:
+            self._last = None
+            return broken
+        self.commands += 1
+        values = [float(v) for v in pose]
+        if len(values) != 6 or not all(map(isfinite, (now_s, *values))):
+            self._add("finite", 1.0, broken)
+            return broken
+        x, y, z, roll, pitch, yaw = values
+        place, rows, limits = (x, y, z), _matrix(roll, pitch, yaw), self.limits
+        outside = (
+            max(low - p, p - high) for p, low, high in zip(place, limits.box_min_m, limits.box_max_m, strict=True)
+        )
+        self._judge("box", max(outside), 0.0, broken)
+        self._judge("tilt", atan2(hypot(rows[0][2], rows[1][2]), -rows[2][2]), limits.tilt_rad, broken)
+        if self._last is None:
+            self._rest(now_s, place, rows)
+            return broken
+        last_s, last_place, last_rows = self._last
+        dt_s = now_s - last_s
+        shift, turn = _minus(place, last_place), _turn(last_rows, rows)
+        if stopped:
+            self._judge("stop", hypot(*shift, *turn), 0.0, broken)
+            self._rest(now_s, place, rows)
+        elif 0.0 <= dt_s < _SAME_S:
+            self._judge("jump", hypot(*shift), limits.speed_m_s * _SAME_S, broken)
+            self._judge("jump", hypot(*turn), limits.rot_speed_rad_s * _SAME_S, broken)
+        elif not 0.0 <= dt_s <= self._max_tick_s:
+            self._judge("jump", hypot(*shift), limits.speed_m_s * self._max_tick_s, broken)
+            self._judge("jump", hypot(*turn), limits.rot_speed_rad_s * self._max_tick_s, broken)
+            self._rest(now_s, place, rows)
+        else:
+            velocity: Vec = (shift[0] / dt_s, shift[1] / dt_s, shift[2] / dt_s)
+            turning: Vec = (turn[0] / dt_s, turn[1] / dt_s, turn[2] / dt_s)
+            between_s = (self._last_dt_s + dt_s) / 2
+            self._judge("speed", hypot(*velocity), limits.speed_m_s, broken)
+            self._judge("rot_speed", hypot(*turning), limits.rot_speed_rad_s, broken)
+            change, twist = hypot(*_minus(velocity, self._velocity)), hypot(*_minus(turning, self._turning))
+            self._judge("accel", change / between_s, limits.accel_m_s2, broken)
+            self._judge("rot_accel", twist / between_s, limits.rot_accel_rad_s2, broken)
+            if measured is not None:
+                ax, ay, az, *angles = (float(v) for v in measured)
+                if hypot(*velocity) >= hypot(*self._velocity):
+                    far, was = hypot(*_minus(place, (ax, ay, az))), hypot(*_minus(last_place, (ax, ay, az)))
+                    self._judge("leash", far, max(limits.leash_m, was), broken)
+                if hypot(*turning) >= hypot(*self._turning):
+                    arm = _matrix(*angles[:3])
+                    far, was = hypot(*_turn(arm, rows)), hypot(*_turn(arm, last_rows))
+                    self._judge("leash", far, max(limits.leash_rad, was), broken)
+            self._last = now_s, place, rows
+            self._velocity, self._turning, self._last_dt_s = velocity, turning, dt_s
+        return broken
+
+    def _rest(self, now_s: float, place: Vec, rows: Rows) -> None:
+        self._last = now_s, place, rows
+        self._velocity, self._turning, self._last_dt_s = _REST, _REST, 0.0
+
+    def _judge(self, kind: str, value: float, limit: float, broken: list[str]) -> None:
+        # 1e-9 absolute is rounding: of metres and radians, and of their differences over a few milliseconds.
+        if value > limit * (1 + self._tolerance) + 1e-9:
+            self._add(kind, value / limit if limit > 0.0 else value, broken)
+
+    def _add(self, kind: str, size: float, broken: list[str]) -> None:
+        self.counts[kind] += 1
+        self.worst[kind] = max(self.worst[kind], size)
+        broken.append(kind)
+
+
+def _minus(a: Iterable[float], b: Iterable[float]) -> Vec:
+    (ax, ay, az), (bx, by, bz) = a, b
+    return (ax - bx, ay - by, az - bz)
+
+
+def _matrix(roll: float, pitch: float, yaw: float) -> Rows:
+    """Rotation matrix of extrinsic xyz Euler angles, by rows."""
+    cr, sr, cp, sp, cy, sy = cos(roll), sin(roll), cos(pitch), sin(pitch), cos(yaw), sin(yaw)
+    return (
+        (cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr),
+        (sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr),
+        (-sp, cp * sr, cp * cr),
+    )
+
+
+def _turn(start: Rows, end: Rows) -> Vec:
+    """Rotation vector (rad, base frame) of ``end start^T``; near half a turn only its length is meaningful."""
+    m = [[a[0] * b[0] + a[1] * b[1] + a[2] * b[2] for b in start] for a in end]
+    x, y, z = (m[2][1] - m[1][2]) / 2, (m[0][2] - m[2][0]) / 2, (m[1][0] - m[0][1]) / 2
+    sine = hypot(x, y, z)
+    angle = atan2(sine, (m[0][0] + m[1][1] + m[2][2] - 1) / 2)
+    factor = angle / sine if sine > 1e-12 else 1.0
+    return (x * factor, y * factor, z * factor)
