@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import math
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+
+from wm_ros import qos
+from wm_ros.diagnostics import Diagnostics, Health, Rolling, is_ok
+
+
+def test_rolling_figures() -> None:
+    rolling = Rolling(size=100)
+    assert math.isnan(rolling.percentile(50)) and rolling.rate_hz() == 0.0
+    for value in range(1000):
+        rolling.add(float(value))
+    assert rolling.percentile(50) == 949.5  # of the newest 100
+    assert rolling.summary("plan").keys() == {"plan_p50_ms", "plan_p99_ms"}
+    assert rolling.rate_hz() > 10.0
+
+
+def test_diagnostics_arrive(node: Node) -> None:
+    heard: list[DiagnosticArray] = []
+    node.create_subscription(DiagnosticArray, "/diagnostics", heard.append, qos.DIAGNOSTICS)
+    health = Health(False, "no frames", {"rate_hz": 0.5, "count": 3, "mode": "idle"})
+    diagnostics = Diagnostics(node, lambda: health)
+    for _ in range(50):
+        diagnostics.publish()
+        rclpy.spin_once(node, timeout_sec=0.1)
+        if heard:
+            break
+    status = heard[0].status[0]
+    assert not is_ok(status) and (status.name, status.message) == ("test_node", "no frames")
+    assert {pair.key: pair.value for pair in status.values} == {"rate_hz": "0.5", "count": "3", "mode": "idle"}

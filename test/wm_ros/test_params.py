@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import rclpy
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from wm_core.errors import ConfigError
+from wm_core.limits import Limits
+from wm_ros import params
+
+
+@dataclass(frozen=True)
+class Config:
+    rate_hz: float = 50.0
+    name: str = "a"
+    optional: float | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def read(overrides: dict | None = None) -> tuple[Config, dict]:
+    """The configuration of a real node with these parameters, and all its parameters afterwards."""
+    rclpy.init()
+    try:
+        node = Node(
+            "tested",
+            automatically_declare_parameters_from_overrides=True,
+            parameter_overrides=[Parameter(k, value=v) for k, v in ({} if overrides is None else overrides).items()],
+        )
+        config = params.read(node, Config)
+        changed = node.set_parameters([Parameter("name", value="b")])[0].successful
+        assert overrides is not None or not changed, "a configuration must not seem to change at run time"
+        return config, {name: p.value for name, p in node.get_parameters_by_prefix("").items()}
+    finally:
+        rclpy.shutdown()
+
+
+def test_defaults_are_declared_for_all_to_see() -> None:
+    config, declared = read()
+    assert config == Config()
+    assert declared["rate_hz"] == 50.0 and declared["limits.speed_m_s"] == 0.10
+    assert list(declared["limits.box_min_m"]) == [0.25, -0.35, 0.02]
+
+
+def test_single_parameters_stand_above_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "tested.yaml"
+    file.write_text("rate_hz: 20\nlimits: {speed_m_s: 0.05, step_m: 0}\n")
+    config, _ = read({"config": str(file), "limits.speed_m_s": 0.2, "limits.box_min_m": [0.3, -0.1, 0.1]})
+    assert config.rate_hz == 20.0
+    assert config.limits == Limits(speed_m_s=0.2, step_m=0.0, box_min_m=(0.3, -0.1, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"rate": 1.0}, "the configuration of tested has an unknown key 'rate'; did you mean 'rate_hz'"),
+        ({"limits.speed": 1.0}, "unknown key 'speed'"),
+        ({"rate_hz": "fast"}, "rate_hz must be of type float"),
+        ({"limits.speed_m_s": 9.0}, "only tighten"),
+        ({"config": "/nowhere.yaml"}, "cannot read /nowhere.yaml"),
+        ({"name.inner": 1}, "name must be of type str"),
+    ],
+)
+def test_mistakes_are_named(overrides: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read(overrides)
+
+
+def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("limits: {sped_m_s: 1}")
+    with pytest.raises(ConfigError, match=r"c\.yaml.*unknown key 'sped_m_s'; did you mean 'speed_m_s'"):
+        read({"config": str(tmp_path / "c.yaml")})
+
+
+def test_nest_is_the_inverse_of_flatten() -> None:
+    nested = {"a": {"b": 1, "c": {"d": 2}}, "e": 3}
+    assert params.nest(params.flatten(nested)) == nested
+    with pytest.raises(ConfigError, match="deeper"):
+        params.nest({"a": 1, "a.b": 2})

@@ -1,0 +1,257 @@
+"""Messages to arrays and back. No algorithm sees a message; no other module picks one apart.
+
+Whatever cannot be converted raises ValueError with one sentence; a node answers that by holding.
+"""
+
+from __future__ import annotations
+
+import array
+import re
+import sys
+
+import cv2
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Point, PoseStamped, WrenchStamped
+from numpy.typing import ArrayLike, NDArray
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import ColorRGBA, Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from visualization_msgs.msg import Marker, MarkerArray
+
+from wm_core.pose import (
+    ACTION_NAMES,
+    Array,
+    euler_to_matrix,
+    matrix_to_euler,
+    matrix_to_quaternion,
+    quaternion_to_matrix,
+)
+
+from . import qos
+
+GRIPPER_JOINT = "gripper"
+#: As many goals as a late joiner is sent; see ``qos.GOALS``.
+MAX_GOALS = qos.GOALS.depth
+_GOAL_FRAME = re.compile(r"subgoal_(\d+)_of_(\d+)")
+#: Camera encodings: channels in the message, and what makes RGB of them (None: it is RGB).
+_TO_RGB = {
+    "rgb8": (3, None),
+    "bgr8": (3, cv2.COLOR_BGR2RGB),
+    "rgba8": (4, cv2.COLOR_RGBA2RGB),
+    "bgra8": (4, cv2.COLOR_BGRA2RGB),
+    "mono8": (1, cv2.COLOR_GRAY2RGB),
+    "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
+}
+
+
+# --- time ------------------------------------------------------------------------------------------------------------
+def stamp_to_s(stamp: Time) -> float:
+    """Seconds as a float; at today's wall clock its resolution is 0.24 microseconds."""
+    return stamp.sec + 1e-9 * stamp.nanosec
+
+
+def s_to_stamp(seconds: float) -> Time:
+    """A stamp from seconds >= 0."""
+    whole = int(seconds)
+    return Time(sec=whole, nanosec=min(round((seconds - whole) * 1e9), 999_999_999))
+
+
+# --- images and latents ----------------------------------------------------------------------------------------------
+def _fill(msg: Image, values: NDArray, encoding: str, stamp: Time, frame_id: str) -> Image:
+    values = np.ascontiguousarray(values)
+    msg.header.stamp, msg.header.frame_id, msg.encoding = stamp, frame_id, encoding
+    msg.height, msg.width = values.shape[:2]
+    msg.step = values.nbytes // max(values.shape[0], 1)
+    msg.is_bigendian = int(sys.byteorder == "big")
+    # An array.array is the one type that every ROS 2 takes without looking at each byte (1000 x faster than a list).
+    msg.data = array.array("B", values.tobytes())
+    return msg
+
+
+def image_to_msg(rgb: NDArray[np.uint8], stamp: Time, frame_id: str) -> Image:
+    """RGB uint8 ``(H, W, 3)`` to an ``rgb8`` Image."""
+    return _fill(Image(), rgb, "rgb8", stamp, frame_id)
+
+
+def msg_to_image(msg: Image | CompressedImage) -> NDArray[np.uint8]:
+    """A camera's Image or CompressedImage to RGB uint8 ``(H, W, 3)``; an ``rgb8`` one is not copied (read-only)."""
+    if isinstance(msg, CompressedImage):
+        bgr = cv2.imdecode(np.frombuffer(msg.data, dtype=np.uint8), cv2.IMREAD_COLOR) if len(msg.data) else None
+        if bgr is None:
+            raise ValueError(f"a compressed image of format '{msg.format}' cannot be decoded")
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    if msg.encoding not in _TO_RGB:
+        raise ValueError(f"image encoding '{msg.encoding}' is not one of {', '.join(_TO_RGB)}")
+    channels, code = _TO_RGB[msg.encoding]
+    pixels = _rows(msg, msg.width * channels).reshape(msg.height, msg.width, channels)
+    return pixels if code is None else np.asarray(cv2.cvtColor(pixels, code), dtype=np.uint8)
+
+
+def _rows(msg: Image, row_bytes: int) -> NDArray[np.uint8]:
+    """The bytes ``(height, row_bytes)`` of an image without the padding at the end of its rows. Not copied."""
+    if msg.height < 1 or row_bytes < 1 or msg.step < row_bytes or len(msg.data) < msg.height * msg.step:
+        raise ValueError(
+            f"an image says {msg.height} x {msg.width} {msg.encoding} with rows of {msg.step} bytes "
+            f"but holds {len(msg.data)} bytes"
+        )
+    flat = np.frombuffer(msg.data, dtype=np.uint8, count=msg.height * msg.step)
+    return flat.reshape(msg.height, msg.step)[:, :row_bytes]
+
+
+def latent_to_msg(latent: NDArray[np.float32], stamp: Time, frame_id: str) -> Image:
+    """A latent float32 ``(T, C)`` to a ``32FC1`` Image: rows are tokens, columns channels."""
+    return _fill(Image(), np.asarray(latent, dtype=np.float32), "32FC1", stamp, frame_id)
+
+
+def msg_to_latent(msg: Image) -> NDArray[np.float32]:
+    """The latent ``(T, C)`` of a ``32FC1`` Image, not copied (read-only). Values may be NaN; whoever plans checks."""
+    if msg.encoding != "32FC1":
+        raise ValueError(f"a latent must be a 32FC1 image, not '{msg.encoding}'")
+    if bool(msg.is_bigendian) != (sys.byteorder == "big"):
+        raise ValueError("a latent has the other byte order")
+    return np.ascontiguousarray(_rows(msg, 4 * msg.width)).view(np.float32)
+
+
+def goal_frame(index: int, count: int) -> str:
+    """``header.frame_id`` of sub-goal ``index`` (from 0) of ``count``."""
+    return f"subgoal_{index}_of_{count}"
+
+
+def parse_goal_frame(frame_id: str) -> tuple[int, int]:
+    """Index (from 0) and count of a sub-goal from its ``header.frame_id``."""
+    match = _GOAL_FRAME.fullmatch(frame_id)
+    if match is None or not int(match[1]) < int(match[2]) <= MAX_GOALS:
+        raise ValueError(f"a goal must have the frame id subgoal_<k>_of_<n>, not '{frame_id}'")
+    return int(match[1]), int(match[2])
+
+
+# --- the arm ---------------------------------------------------------------------------------------------------------
+def pose_to_msg(pose: ArrayLike, stamp: Time, frame_id: str) -> PoseStamped:
+    """A pose ``(6,)``: metres and extrinsic xyz Euler radians, to a PoseStamped with a unit quaternion."""
+    values = np.asarray(pose, dtype=np.float64)
+    msg = PoseStamped()
+    msg.header.stamp, msg.header.frame_id = stamp, frame_id
+    p, q = msg.pose.position, msg.pose.orientation
+    p.x, p.y, p.z = values[:3].tolist()
+    q.x, q.y, q.z, q.w = matrix_to_quaternion(euler_to_matrix(values[3:6])).tolist()
+    return msg
+
+
+def msg_to_pose(msg: PoseStamped) -> Array:
+    """The pose ``(6,)`` of a PoseStamped. Raises ValueError if it is not finite or the quaternion is zero."""
+    p, q = msg.pose.position, msg.pose.orientation
+    values = np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w])
+    if not np.isfinite(values).all():
+        raise ValueError("a pose holds a number that is not finite")
+    return np.append(values[:3], matrix_to_euler(quaternion_to_matrix(values[3:])))
+
+
+def gripper_to_msg(closed: float, stamp: Time) -> JointState:
+    """Measured gripper, 0 open .. 1 closed, to a JointState."""
+    msg = JointState(name=[GRIPPER_JOINT], position=[float(closed)])
+    msg.header.stamp = stamp
+    return msg
+
+
+def msg_to_gripper(msg: JointState) -> float:
+    """Measured gripper, 0 open .. 1 closed, of a JointState with a joint ``gripper``."""
+    if GRIPPER_JOINT not in msg.name or len(msg.position) != len(msg.name):
+        raise ValueError(f"the gripper's JointState must hold the position of a joint '{GRIPPER_JOINT}'")
+    closed = float(msg.position[list(msg.name).index(GRIPPER_JOINT)])
+    if not -0.01 <= closed <= 1.01:  # a sensor may overshoot by its noise; NaN fails as well
+        raise ValueError(f"the gripper is at {closed}, outside 0 (open) .. 1 (closed)")
+    return min(max(closed, 0.0), 1.0)
+
+
+def gripper_command_to_msg(closed: float) -> Float64MultiArray:
+    """A gripper command, 0 open .. 1 closed."""
+    return Float64MultiArray(data=[float(closed)])
+
+
+def msg_to_gripper_command(msg: Float64MultiArray) -> float:
+    """A gripper command, 0 open .. 1 closed. Raises ValueError unless it is one finite number."""
+    if len(msg.data) != 1 or not np.isfinite(msg.data[0]):
+        raise ValueError("a gripper command must be one finite number")
+    return float(msg.data[0])
+
+
+def wrench_to_msg(wrench: ArrayLike, stamp: Time, frame_id: str) -> WrenchStamped:
+    """Force in N and torque in Nm ``(6,)`` to a WrenchStamped."""
+    values = np.asarray(wrench, dtype=np.float64).tolist()
+    msg = WrenchStamped()
+    msg.header.stamp, msg.header.frame_id = stamp, frame_id
+    force, torque = msg.wrench.force, msg.wrench.torque
+    force.x, force.y, force.z = values[:3]
+    torque.x, torque.y, torque.z = values[3:6]
+    return msg
+
+
+def msg_to_wrench(msg: WrenchStamped) -> Array:
+    """Force in N and torque in Nm ``(6,)`` of a WrenchStamped. Raises ValueError if it is not finite."""
+    force, torque = msg.wrench.force, msg.wrench.torque
+    values = np.array([force.x, force.y, force.z, torque.x, torque.y, torque.z])
+    if not np.isfinite(values).all():
+        raise ValueError("a wrench holds a number that is not finite")
+    return values
+
+
+# --- plans -----------------------------------------------------------------------------------------------------------
+def plan_to_msg(deltas: ArrayLike, step_period_s: float, stamp: Time, frame_id: str) -> JointTrajectory:
+    """Deltas ``(H, 7)`` to a JointTrajectory; point k (from 1) is due ``k * step_period_s`` after the stamp."""
+    msg = JointTrajectory(joint_names=list(ACTION_NAMES))
+    msg.header.stamp, msg.header.frame_id = stamp, frame_id
+    for k, delta in enumerate(np.asarray(deltas, dtype=np.float64), start=1):
+        due = s_to_stamp(k * step_period_s)
+        msg.points.append(
+            JointTrajectoryPoint(positions=delta.tolist(), time_from_start=Duration(sec=due.sec, nanosec=due.nanosec))
+        )
+    return msg
+
+
+def msg_to_plan(msg: JointTrajectory) -> tuple[Array, float]:
+    """Deltas ``(H, 7)`` and the step period in s. Raises ValueError on other joints, a number that is not finite, or
+    points that are not evenly spaced in time."""
+    if tuple(msg.joint_names) != ACTION_NAMES:
+        raise ValueError(f"a plan must have the joints {' '.join(ACTION_NAMES)}, not {' '.join(msg.joint_names)}")
+    if not msg.points or any(len(point.positions) != len(ACTION_NAMES) for point in msg.points):
+        raise ValueError("a plan must have at least one point, and 7 numbers in each")
+    deltas = np.array([point.positions for point in msg.points], dtype=np.float64)
+    due = np.array([point.time_from_start.sec + 1e-9 * point.time_from_start.nanosec for point in msg.points])
+    if not np.isfinite(deltas).all():
+        raise ValueError("a plan holds a number that is not finite")
+    if due[0] <= 0.0 or not np.allclose(due, due[0] * np.arange(1, len(due) + 1), atol=1e-6):
+        raise ValueError("the points of a plan must be evenly spaced in time, the first one step after the stamp")
+    return deltas, float(due[0])
+
+
+# --- pictures for RViz -----------------------------------------------------------------------------------------------
+def _points(xyz: ArrayLike) -> list[Point]:
+    return [Point(x=x, y=y, z=z) for x, y, z in np.asarray(xyz, dtype=np.float64).tolist()]
+
+
+def plan_markers(
+    paths: ArrayLike, box_min_m: ArrayLike, box_max_m: ArrayLike, stamp: Time, frame_id: str
+) -> MarkerArray:
+    """Imagined TCP paths ``(K, H, 3)`` (best first), the workspace box and the target of the best path's first step."""
+    low, high = np.asarray(box_min_m, dtype=np.float64), np.asarray(box_max_m, dtype=np.float64)
+    trajectories = np.asarray(paths, dtype=np.float64)
+
+    def marker(name: str, kind: int, size_m: float, colour: tuple[float, float, float, float]) -> Marker:
+        out = Marker(ns=name, type=kind, action=Marker.ADD)
+        out.header.stamp, out.header.frame_id = stamp, frame_id
+        out.pose.orientation.w = 1.0
+        out.scale.x = out.scale.y = out.scale.z = size_m
+        out.color = ColorRGBA(r=colour[0], g=colour[1], b=colour[2], a=colour[3])
+        return out
+
+    lines = marker("imagined_paths", Marker.LINE_LIST, 0.002, (0.2, 0.6, 1.0, 0.6))
+    segments = np.stack([trajectories[:, :-1], trajectories[:, 1:]], axis=2) if trajectories.size else np.zeros((0, 3))
+    lines.points = _points(segments.reshape(-1, 3))
+    target = marker("target", Marker.SPHERE_LIST, 0.02, (1.0, 0.5, 0.0, 1.0))
+    target.points = _points(trajectories[:1, 1]) if trajectories.size and trajectories.shape[1] > 1 else []
+    box = marker("workspace_box", Marker.LINE_LIST, 0.003, (0.5, 0.5, 0.5, 0.8))
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+    edges = [(a, b) for a in range(8) for b in range(a + 1, 8) if np.abs(corners[a] - corners[b]).sum() == 1]
+    box.points = _points((low + corners * (high - low))[np.array(edges).ravel()])
+    return MarkerArray(markers=[lines, target, box])

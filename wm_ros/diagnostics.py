@@ -1,0 +1,96 @@
+"""Diagnostics at 1 Hz from a plain mapping, and the rolling figures that go into it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from . import qos
+
+PERIOD_S = 1.0
+
+
+class Rolling:
+    """Percentiles and rate of the newest values.
+
+    Args:
+        size: how many values are kept.
+        window_s: over how much time the rate is taken.
+    """
+
+    def __init__(self, size: int = 256, window_s: float = 3.0) -> None:
+        self._values: deque[float] = deque(maxlen=size)
+        self._times: deque[float] = deque(maxlen=size)
+        self._window_s = window_s
+
+    def add(self, value: float) -> None:
+        self._values.append(value)
+        self._times.append(time.monotonic())
+
+    def percentile(self, percent: float) -> float:
+        """NaN as long as there is no value."""
+        return float(np.percentile(list(self._values), percent)) if self._values else math.nan
+
+    def rate_hz(self) -> float:
+        """Values per second lately; 0 when they have stopped."""
+        times, now = list(self._times), time.monotonic()
+        if not times:
+            return 0.0
+        span_s = min(self._window_s, max(now - times[0], 1e-3))
+        return sum(t >= now - span_s for t in times) / span_s
+
+    def summary(self, name: str, unit: str = "ms") -> dict[str, float]:
+        """``{name_p50_unit, name_p99_unit}``."""
+        return {f"{name}_p50_{unit}": self.percentile(50), f"{name}_p99_{unit}": self.percentile(99)}
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a node says of itself: ``ok``, one sentence, and figures by name."""
+
+    ok: bool
+    message: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Diagnostics:
+    """Publishes ``/diagnostics`` at 1 Hz.
+
+    Args:
+        node: whose name the status carries.
+        collect: called for each message, in the executor's thread.
+    """
+
+    def __init__(self, node: Node, collect: Callable[[], Health]) -> None:
+        self._node, self._collect = node, collect
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        node.create_timer(PERIOD_S, self.publish)
+
+    def publish(self) -> None:
+        health = self._collect()
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.OK if health.ok else DiagnosticStatus.WARN,
+            name=self._node.get_fully_qualified_name().lstrip("/"),
+            message=health.message,
+            values=[KeyValue(key=key, value=_text(value)) for key, value in health.values.items()],
+        )
+        msg = DiagnosticArray(status=[status])
+        msg.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(msg)
+
+
+def is_ok(status: DiagnosticStatus) -> bool:
+    """Whether a received status says that all is well."""
+    return status.level == DiagnosticStatus.OK
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
