@@ -1,0 +1,114 @@
+"""A trained run as a bundle: the specification, and the card that says how it was made and what it scored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from wm_core.errors import WmError
+from wm_models.bundle import ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
+
+from .collect import FIRST_TRAINING_SEED
+from .train import MEAN, METRICS, STD, load_model, load_proposal
+
+NAME = "panda_pick_place"
+
+
+def bundle_spec(setup: dict[str, Any]) -> BundleSpec:
+    """The bundle's specification for a run's set-up, as :func:`wm_training.train.load_model` returns it."""
+    data, model = setup["data"], setup["model"]
+    step = data["step_m"]
+    return BundleSpec(
+        name=NAME,
+        architecture="conv_jepa",
+        licence="Apache-2.0",
+        step_period_s=data["step_period_s"],
+        pose_frame="tcp",
+        latent=LatentSpec(tokens=1, channels=model["latent_dim"]),
+        preprocess=PreprocessSpec(
+            height=model["image_px"],
+            width=model["image_px"],
+            min_aspect=1.0,
+            max_aspect=1.0,
+            interpolation="area",
+            mean=MEAN,
+            std=STD,
+        ),
+        # Rotation is pinned: the data never turns the wrist.
+        action=ActionSpec(
+            low=(-step, -step, -step, 0.0, 0.0, 0.0, -1.0),
+            high=(step, step, step, 0.0, 0.0, 0.0, 1.0),
+            gripper_levels=(-1.0, 0.0, 1.0),
+        ),
+        energy="l2",
+    )
+
+
+def export(run: str | Path, out: str | Path, scores: str | Path | None = None) -> Bundle:
+    """Export the trained model in ``run`` to the bundle ``out``; ``scores`` is the JSON file of ``wm eval``.
+
+    Raises WmError where the run or the scores cannot be read, BundleError where a graph differs from torch.
+    """
+    from wm_models.export import export_bundle
+
+    model, setup = load_model(run)
+    proposal = load_proposal(run, model.config)
+    card = _card(Path(run), setup, scores, proposal is not None)
+    return export_bundle(out, bundle_spec(setup), model.encoder, model.predictor, card, proposal)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WmError(f"cannot read {path}: {error}") from None
+
+
+def _card(run: Path, setup: dict[str, Any], scores: str | Path | None, proposal: bool) -> str:
+    data, train = setup["data"], setup["train"]
+    held_out = _read(run / METRICS)["held_out"] if (run / METRICS).exists() else {}
+    first = FIRST_TRAINING_SEED + data["seed"] * 100_000
+    lines = [
+        f"# {NAME}",
+        "",
+        "A small convolutional JEPA of a simulated Franka Panda with a Robotiq 2F-85 that picks and places a cube,",
+        "seen by one exterior camera. It works in this repository's simulator only; it was never shown a real arm.",
+        "",
+        "## Data",
+        f"{data['episodes']} episodes of {data['steps']} steps of {data['step_period_s']} s from `wm data generate`: "
+        f"{data['expert_share']:.0%} scripted expert with noise, {data['near_share']:.0%} play around the cube, the "
+        f"rest play anywhere; the last {data['held_share']:.0%} start with the cube in the gripper. Steps of at "
+        f"most {data['step_m'] * 100:.0f} cm, rotation pinned. Scenes have the seeds "
+        f"{first}..{first + data['episodes'] - 1}; evaluation uses seeds below {FIRST_TRAINING_SEED}. Frames, measured "
+        "arm states and asked-for actions only: no rewards, no object poses.",
+        "",
+        "## Training",
+        f"`wm train`, {train['iterations']} iterations of {train['windows']} windows of {train['horizon']} steps, "
+        f"AdamW {train['learning_rate']}, seed {train['seed']}, end to end. Loss: teacher-forced and rolled-out latent "
+        f"prediction (MSE) + {train['sigreg_weight']} SIGReg + {train['inverse_weight']} inverse dynamics + "
+        f"{train['state_weight']} predicted arm state. No reconstruction, no target network.",
+        "",
+        *([_PROPOSAL, ""] if proposal else []),
+        "Held-out terms: " + (", ".join(f"{k} {v:.4f}" for k, v in held_out.items()) or "not measured") + ".",
+        "",
+        "ONNX against PyTorch, largest relative difference at batches 1, 64, 300: {parity}.",
+        "",
+        "## Scores",
+    ]
+    if scores is None:
+        lines.append("Not scored yet: run `wm eval`.")
+    else:
+        lines += ["| `wm eval` | |", "|---|---|"]
+        lines += [f"| {key} | {_plain(value)} |" for key, value in _read(Path(scores)).items()]
+    return "\n".join(lines) + "\n"
+
+
+_PROPOSAL = (
+    "The proposal is a goal-conditioned inverse model (hindsight goals, frozen latents) that imitates the data; the "
+    "search starts from it."
+)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

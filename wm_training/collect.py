@@ -1,0 +1,241 @@
+"""Training data from the simulator: a scripted expert with noise, and play. No rewards, no labels, no ground truth.
+
+An episode file holds what a real arm could have recorded: frames, measured states, and the actions that were asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_controller.controller import ControllerConfig
+from wm_core.errors import WmError
+from wm_core.limits import Limits
+from wm_sim.expert import CLOSE, KEEP, OPEN, Expert
+from wm_sim.scene import CUBE_HALF_M, HOME_POSE, PandaScene, sample_place
+
+from .loop import ClosedLoop
+
+Array = NDArray[np.float64]
+
+#: Seeds of training scenes start here; evaluation seeds stay below. Nothing else keeps the two apart.
+FIRST_TRAINING_SEED = 1_000_000
+EPISODES_PER_SHARD = 25
+META = "data.json"
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """What is collected. A change of any of these needs an empty data folder."""
+
+    episodes: int = 1600
+    steps: int = 28
+    seed: int = 0
+    image_px: int = 64
+    step_period_s: float = 0.25
+    step_m: float = 0.05
+    #: Shares of the episodes: noisy expert, play around the cube; the rest plays anywhere.
+    expert_share: float = 0.5
+    near_share: float = 0.35
+    latency_max_s: float = 0.08
+    #: The last of the episodes, this share of all, start with the cube in the gripper: carrying and releasing come at
+    #: the end of a pick and place, and would otherwise be rare.
+    held_share: float = 0.25
+
+
+#: The envelope that the shipped model was trained and is evaluated under; see config/controller/sim.yaml.
+SIM_LIMITS = Limits(speed_m_s=0.25, accel_m_s2=2.0, step_m=0.05)
+
+
+#: The expert's waypoint after the lift.
+_CARRY = 4
+
+
+class NoisyExpert:
+    """The expert, disturbed: missteps, changes of pace, a gripper that opens or closes when it should not.
+
+    After a disturbance that lost the cube it starts over, so recoveries are in the data.
+    """
+
+    def __init__(self, scene: PandaScene, rng: np.random.Generator, step_m: float, holding: bool = False) -> None:
+        self._scene, self._rng, self._step_m = scene, rng, step_m
+        self._noise_m = rng.choice([0.0, 0.01, 0.02])
+        self._pace = rng.uniform(0.5, 1.0)
+        self._expert = Expert(scene, step_m * self._pace, retreat=False)
+        if holding:
+            self._expert.index = _CARRY
+
+    def action(self, state: Array) -> Array:
+        rng = self._rng
+        self._expert.observe(state)
+        cube = self._scene.cube_position()
+        should_hold = 3 <= self._expert.index <= 6
+        lost = should_hold and np.linalg.norm(cube - state[:3]) > 0.05
+        if lost or (self._expert.done and rng.random() < 0.5):
+            self._scene.goal_xy_m = sample_place(rng)
+            self._expert = Expert(self._scene, self._step_m * self._pace, retreat=False)
+            if state[6] > 0.3 and lost:
+                return np.array([0, 0, 0.04, 0, 0, 0, OPEN])
+        delta = self._expert.action(state)
+        if rng.random() < 0.35:
+            delta[:3] += rng.normal(0.0, self._noise_m, 3)
+        if rng.random() < 0.04:
+            delta[6] = rng.choice([OPEN, CLOSE])
+        return delta
+
+
+class Play:
+    """Moves between random places, near the cube or anywhere, with a gripper that opens and closes at random."""
+
+    def __init__(self, scene: PandaScene, rng: np.random.Generator, step_m: float, near: bool) -> None:
+        self._scene, self._rng, self._step_m, self._near = scene, rng, step_m, near
+        self._target = HOME_POSE[:3]
+        self._left = 0
+
+    def _next_target(self) -> Array:
+        rng = self._rng
+        if self._near and rng.random() < 0.75:
+            spread = rng.choice([0.01, 0.03, 0.08])
+            target = self._scene.cube_position() + rng.normal(0.0, spread, 3)
+            target[2] = rng.choice([CUBE_HALF_M + 0.005, rng.uniform(0.03, 0.2)])
+            return target
+        x, y = sample_place(rng) + rng.normal(0.0, 0.04, 2)
+        return np.array([x, y, rng.uniform(0.02, 0.34)])
+
+    def action(self, state: Array) -> Array:
+        rng = self._rng
+        if self._left <= 0 or np.linalg.norm(self._target - state[:3]) < 0.01:
+            self._target, self._left = self._next_target(), int(rng.integers(2, 9))
+        self._left -= 1
+        offset = self._target - state[:3]
+        length = float(np.linalg.norm(offset))
+        delta = np.zeros(7)
+        delta[:3] = offset * min(1.0, self._step_m * rng.uniform(0.4, 1.0) / max(length, 1e-9))
+        delta[:3] += rng.normal(0.0, 0.004, 3)
+        near_cube = np.linalg.norm(self._scene.cube_position() - state[:3]) < 0.02
+        toggle = 0.45 if near_cube and state[6] < 0.3 else 0.08
+        if rng.random() < toggle:
+            delta[6] = CLOSE if state[6] < 0.3 else OPEN
+        return delta
+
+
+def within(delta: Array, state: Array, limits: Limits) -> Array:
+    """The delta shortened to the step limit and bent into the box, as the planner's guardrails would."""
+    out = delta.copy()
+    length = float(np.linalg.norm(out[:3]))
+    out[:3] *= min(1.0, limits.step_m / max(length, 1e-9))
+    out[:3] = np.clip(state[:3] + out[:3], limits.box_min_m, limits.box_max_m) - state[:3]
+    out[6] = out[6] if out[6] in (OPEN, KEEP, CLOSE) else KEEP
+    return out
+
+
+def _take_cube(scene: PandaScene, rng: np.random.Generator) -> None:
+    """Let the arm take the cube and carry it to a random place."""
+    pose = HOME_POSE.copy()
+    for height, closed, seconds in ((0.10, 0.0, 0.7), (0.005, 0.0, 0.5), (0.005, 1.0, 0.5)):
+        pose[:3] = scene.cube_position() if closed == 0.0 else pose[:3]
+        pose[2] = CUBE_HALF_M + height
+        scene.set_gripper(closed)
+        scene.set_arm(pose, seconds)
+    pose[2] = rng.uniform(0.06, 0.2)
+    scene.set_arm(pose, 0.4)
+    pose[:2] = sample_place(rng)
+    scene.set_arm(pose, 0.8)
+
+
+def run_episode(scene: PandaScene, config: CollectConfig, seed: int, holding: bool = False) -> dict[str, NDArray]:
+    """One episode: ``frames`` (T+1, px, px, 3) uint8, ``states`` (T+1, 7), ``actions`` (T, 7)."""
+    rng = np.random.default_rng(seed)
+    scene.reset(seed)
+    if holding:
+        _take_cube(scene, rng)
+    elif rng.random() < 0.7:
+        start = HOME_POSE.copy()
+        start[:3] = [*(sample_place(rng) + rng.normal(0.0, 0.03, 2)), rng.uniform(0.06, 0.32)]
+        start[:3] = np.clip(start[:3], SIM_LIMITS.box_min_m, SIM_LIMITS.box_max_m)
+        scene.set_arm(start, seconds=1.0)
+    loop = ClosedLoop(scene, ControllerConfig(limits=SIM_LIMITS), config.step_period_s)
+    kind = rng.random()
+    policy = (
+        NoisyExpert(scene, rng, config.step_m, holding)
+        if kind < config.expert_share + (0.25 if holding else 0.0)
+        else Play(scene, rng, config.step_m, near=kind < config.expert_share + config.near_share)
+    )
+    latency = rng.uniform(0.0, config.latency_max_s)
+    frames, states, actions = [], [], []
+    for step in range(config.steps + 1):
+        seen = loop.observe()
+        frames.append(cv2.resize(seen.frame, (config.image_px, config.image_px), interpolation=cv2.INTER_AREA))
+        states.append(seen.state)
+        if step == config.steps:
+            break
+        action = within(policy.action(seen.state), seen.state, SIM_LIMITS)
+        if holding and step == 0:
+            action[6] = CLOSE  # a fresh controller starts from the measured gripper and would not squeeze
+        actions.append(action)
+        # The step after this one, so that the motion flows as it does under a planner that looks two steps ahead.
+        loop.step(np.stack([action, action * rng.uniform(0.0, 1.0)]), latency)
+    return {
+        "frames": np.stack(frames),
+        "states": np.stack(states).astype(np.float32),
+        "actions": np.stack(actions).astype(np.float32),
+    }
+
+
+def _run_shard(job: tuple[str, int, CollectConfig]) -> int:
+    folder, shard, config = job
+    global _scene
+    if _scene is None:
+        _scene = PandaScene()
+    first = shard * EPISODES_PER_SHARD
+    seeds = range(first, min(first + EPISODES_PER_SHARD, config.episodes))
+    base = FIRST_TRAINING_SEED + config.seed * 100_000
+    first_held = round((1.0 - config.held_share) * config.episodes)
+    episodes = [run_episode(_scene, config, base + i, holding=i >= first_held) for i in seeds]
+    path = Path(folder) / f"shard_{shard:04d}.npz"
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        frames, states, actions = (np.stack([e[key] for e in episodes]) for key in ("frames", "states", "actions"))
+        np.savez(file, frames=frames, states=states, actions=actions)
+    partial.rename(path)  # a shard is there whole or not at all, so an interrupted run resumes
+    return len(episodes)
+
+
+_scene: PandaScene | None = None  # one per worker process: building it takes seconds
+
+
+def collect(
+    folder: str | Path, config: CollectConfig, workers: int, progress: Callable[[int], None] = lambda n: None
+) -> None:
+    """Fill ``folder`` with shards; shards that are already there are kept, so it resumes.
+
+    Args:
+        progress: called with the number of episodes finished since the last call.
+    Raises:
+        WmError: the folder holds data of another configuration.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    meta = folder / META
+    wanted = asdict(config)
+    if meta.exists():
+        found = json.loads(meta.read_text())
+        if found != wanted:
+            raise WmError(f"{folder} holds data of another configuration; choose an empty folder with --out")
+    meta.write_text(json.dumps(wanted, indent=2))
+    shards = -(-config.episodes // EPISODES_PER_SHARD)
+    missing = [i for i in range(shards) if not (folder / f"shard_{i:04d}.npz").exists()]
+    progress(config.episodes - sum(min(EPISODES_PER_SHARD, config.episodes - i * EPISODES_PER_SHARD) for i in missing))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LP_NUM_THREADS"):
+        os.environ[name] = "1"  # one process a core; threads below it only get in each other's way
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for done in pool.imap_unordered(_run_shard, [(str(folder), i, config) for i in missing]):
+            progress(done)

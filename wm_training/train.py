@@ -1,0 +1,226 @@
+"""End-to-end training of the convolutional JEPA: deterministic for a seed and thread count, and it resumes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wm_core import config
+from wm_core.errors import WmError
+from wm_models.conv_jepa import ConvJepa, ConvJepaConfig, Proposal
+
+from .dataset import Episodes
+from .losses import sigreg
+from .proposal import ProposalConfig, ProposalTrainer, encode_all
+
+#: Camera frames are shown to the encoder as (x / 255 - MEAN) / STD.
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+CHECKPOINT = "checkpoint.pt"
+PROPOSAL = "proposal.pt"
+METRICS = "metrics.json"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    iterations: int = 3500
+    windows: int = 64
+    horizon: int = 4
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup: int = 200
+    sigreg_weight: float = 0.05
+    sigreg_projections: int = 128
+    inverse_weight: float = 1.0
+    state_weight: float = 1.0
+    holdout: float = 0.03
+    seed: int = 0
+    save_every: int = 500
+
+
+def normalise(frames: np.ndarray) -> Tensor:
+    """Frames (..., px, px, 3) uint8 to the encoder's input (N, 3, px, px), flattened over leading dimensions."""
+    x = torch.from_numpy(frames.reshape(-1, *frames.shape[-3:])).permute(0, 3, 1, 2).float()
+    mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)
+    return (x / 255.0 - mean) / std
+
+
+def objective(
+    model: ConvJepa, frames: np.ndarray, states: np.ndarray, actions: np.ndarray, config: TrainConfig
+) -> tuple[Tensor, dict[str, float]]:
+    """The loss of a batch of windows (see :meth:`Episodes.windows`) and its terms.
+
+    Teacher-forced and rolled-out prediction in latent space (targets are not detached: SIGReg alone keeps the latent
+    from collapsing, as in LeWorldModel), the predicted arm state, and inverse dynamics.
+    """
+    count, horizon = actions.shape[:2]
+    scale = model.predictor.action_scale
+    s, a = torch.from_numpy(states), torch.from_numpy(actions)
+    z = model.encoder(normalise(frames)).view(count, horizon + 1, 1, -1)
+
+    def flat(x: Tensor) -> Tensor:
+        return x.reshape(-1, *x.shape[2:])
+
+    forced, forced_state = model.predictor(flat(z[:, :-1]), flat(s[:, :-1]), flat(a))
+    teacher = (forced - flat(z[:, 1:])).square().mean()
+    inverse = (model.inverse(flat(z[:, :-1]), flat(z[:, 1:])) - flat(a) / scale).square()[:, _SEARCHED].mean()
+    state = _state_error(forced_state, flat(s[:, 1:]), scale)
+    latent, pose = z[:, 0], s[:, 0]
+    rollout = torch.zeros(())
+    for step in range(horizon):
+        latent, pose = model.predictor(latent, pose, a[:, step])
+        if step > 0:  # the first step is the teacher-forced one
+            rollout = rollout + (latent - z[:, step + 1]).square().mean()
+            state = state + _state_error(pose, s[:, step + 1], scale) / horizon
+    rollout = rollout / (horizon - 1)
+    regulariser = sigreg(z.reshape(-1, z.shape[-1]), torch.randn(z.shape[-1], config.sigreg_projections))
+    loss = (
+        teacher
+        + rollout
+        + config.sigreg_weight * regulariser
+        + config.inverse_weight * inverse
+        + config.state_weight * state
+    )
+    copy = (flat(z[:, 1:]) - flat(z[:, :-1])).square().mean()
+    terms = {"loss": loss, "teacher": teacher, "rollout": rollout, "sigreg": regulariser, "inverse": inverse}
+    terms |= {"state": state, "copy": copy}
+    return loss, {name: float(value.detach()) for name, value in terms.items()}
+
+
+#: Dimensions of the action that the data moves; the shipped model pins the rotation.
+_SEARCHED = (0, 1, 2, 6)
+
+
+def _state_error(predicted: Tensor, measured: Tensor, scale: Tensor) -> Tensor:
+    return ((predicted - measured) / scale)[:, _SEARCHED].square().mean()
+
+
+class Trainer:
+    """One training run in ``folder``: checkpoint, metrics. Continues a run that is already there.
+
+    Raises WmError where the folder holds a run of another configuration.
+    """
+
+    def __init__(self, episodes: Episodes, folder: str | Path, config: TrainConfig, model: ConvJepaConfig) -> None:
+        self.episodes, self.config, self.folder = episodes, config, Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(config.seed)
+        self.model = ConvJepa(model)
+        self.rng = np.random.default_rng(config.seed)
+        split = np.random.default_rng(config.seed).permutation(len(episodes))
+        held = max(1, round(config.holdout * len(episodes)))
+        self.held_out, self.training = split[:held], split[held:]
+        decay = [p for p in self.model.parameters() if p.ndim > 1]
+        rest = [p for p in self.model.parameters() if p.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decay, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}],
+            lr=config.learning_rate,
+        )
+        self.iteration = 0
+        self.setup = {"train": asdict(config), "model": asdict(model), "data": episodes.meta}
+        if (self.folder / CHECKPOINT).exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        saved = torch.load(self.folder / CHECKPOINT, weights_only=True)
+        if saved["setup"] != json.dumps(self.setup, sort_keys=True):
+            raise WmError(f"{self.folder} holds a run of another configuration; choose another folder with --out")
+        self.model.load_state_dict(saved["model"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.iteration = saved["iteration"]
+        self.rng.bit_generator.state = json.loads(saved["numpy_rng"])
+        torch.set_rng_state(saved["torch_rng"])
+
+    def save(self) -> None:
+        """Write the checkpoint; atomically, so that a kill in between loses nothing."""
+        partial = self.folder / (CHECKPOINT + ".partial")
+        torch.save(
+            {
+                "setup": json.dumps(self.setup, sort_keys=True),
+                "model": self.model.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "iteration": self.iteration,
+                "numpy_rng": json.dumps(self.rng.bit_generator.state),
+                "torch_rng": torch.get_rng_state(),
+            },
+            partial,
+        )
+        partial.rename(self.folder / CHECKPOINT)
+
+    def _learning_rate(self) -> float:
+        c = self.config
+        warm = min(1.0, (self.iteration + 1) / c.warmup)
+        return c.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * self.iteration / c.iterations))
+
+    def run(self, progress: Callable[[int, dict[str, float]], None] = lambda n, terms: None) -> dict[str, float]:
+        """Train to the last iteration and return the held-out terms, which also go to ``metrics.json``."""
+        c = self.config
+        progress(self.iteration, {})
+        self.model.train()
+        while self.iteration < c.iterations:
+            for group in self.optimiser.param_groups:
+                group["lr"] = self._learning_rate()
+            batch = self.episodes.windows(self.rng, self.training, c.windows, c.horizon)
+            loss, terms = objective(self.model, *batch, c)
+            if not math.isfinite(terms["loss"]):
+                raise WmError(f"the loss is not finite at iteration {self.iteration}; lower --learning-rate")
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimiser.step()
+            self.iteration += 1
+            progress(1, terms)
+            if self.iteration % c.save_every == 0 or self.iteration == c.iterations:
+                self.save()
+        metrics = self.evaluate()
+        (self.folder / METRICS).write_text(json.dumps({"held_out": metrics, **self.setup}, indent=2))
+        return metrics
+
+    def train_proposal(
+        self, config: ProposalConfig, progress: Callable[[int, dict[str, float]], None] = lambda n, terms: None
+    ) -> None:
+        """Train the proposal on the finished model's latents and write it to ``proposal.pt``. Minutes; not resumed."""
+        latents = encode_all(self.model, self.episodes, normalise)
+        trainer = ProposalTrainer(self.model, self.episodes, latents, self.training, config)
+        torch.save(trainer.run(progress).state_dict(), self.folder / PROPOSAL)
+
+    @torch.no_grad()
+    def evaluate(self, batches: int = 8) -> dict[str, float]:
+        """Mean terms over held-out windows, with BatchNorm's running statistics, as deployed."""
+        self.model.eval()
+        rng = np.random.default_rng(0)
+        c = self.config
+        rows = [
+            objective(self.model, *self.episodes.windows(rng, self.held_out, c.windows, c.horizon), c)[1]
+            for _ in range(batches)
+        ]
+        self.model.train()
+        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def load_model(folder: str | Path) -> tuple[ConvJepa, dict]:
+    """The trained model of a run, in evaluation mode, and the run's set-up. Raises WmError if there is none."""
+    path = Path(folder) / CHECKPOINT
+    if not path.exists():
+        raise WmError(f"there is no trained model in {folder}; run 'wm train --out {folder}' first")
+    saved = torch.load(path, weights_only=True)
+    setup = json.loads(saved["setup"])
+    model = ConvJepa(config.from_dict(ConvJepaConfig, setup["model"]))
+    model.load_state_dict(saved["model"])
+    return model.eval(), setup
+
+
+def load_proposal(folder: str | Path, config: ConvJepaConfig) -> Proposal | None:
+    """The trained proposal of a run, in evaluation mode; None if the run has none."""
+    path = Path(folder) / PROPOSAL
+    if not path.exists():
+        return None
+    proposal = Proposal(config)
+    proposal.load_state_dict(torch.load(path, weights_only=True))
+    return proposal.eval()
