@@ -1,0 +1,16 @@
+"""For all tests: a ROS domain of the session's own on the loopback, one thread per library, no test deadlines."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+
+# Set at import, before anything of ROS or OpenMP starts; the nodes that a test starts inherit it.
+os.environ["ROS_DOMAIN_ID"] = str(100 + os.getpid() % 100)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shared or throttled machine is slow at times; that is no failure.
+hypothesis.settings.register_profile("wm", deadline=None)
+hypothesis.settings.load_profile("wm")

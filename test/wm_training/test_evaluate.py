@@ -1,0 +1,66 @@
+"""The closed loop of evaluation, on the bundle that ships here."""
+
+from pathlib import Path
+
+import pytest
+
+from wm_controller.controller import ControllerConfig
+from wm_core import config
+from wm_core.errors import WmError
+from wm_models.bundle import Bundle
+from wm_models.world_model import WorldModel
+from wm_planner.planner import Planner, PlannerConfig
+from wm_planner.proposals import bundled
+from wm_training.collect import SIM_LIMITS
+from wm_training.evaluate import Evaluator, wilson
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    # Agresti and Coull (1998) and the closed form at the ends.
+    [(10, 10, 0.7225, 1.0), (0, 10, 0.0, 0.2775), (95, 100, 0.8882, 0.9785), (0, 0, 0.0, 1.0)],
+)
+def test_wilson(successes, trials, low, high):
+    assert wilson(successes, trials) == pytest.approx((low, high), abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def evaluator():
+    bundle = Bundle.load(ROOT / "models" / "panda_pick_place")
+    model = WorldModel(bundle)
+    controller = config.load(ControllerConfig, ROOT / "config" / "controller" / "sim.yaml")
+    settings = config.load(PlannerConfig, ROOT / "config" / "planner" / "sim.yaml")
+    made = Evaluator(model, Planner(model, controller.limits, settings, bundled(bundle, settings.proposal)), controller)
+    yield made
+    made.close()
+    model.close()
+
+
+def test_episodes_place_the_cube_without_a_violation(evaluator):
+    episodes = [evaluator.run(seed) for seed in (900_000, 900_001, 900_002)]
+    report = evaluator.report(episodes)
+    assert report.episodes == 3
+    assert report.guardrail_violations == 0
+    assert report.placed >= 2
+    assert "violations" in report.text()
+
+
+def test_the_same_seed_gives_the_same_episode(evaluator):
+    assert evaluator.run(900_003) == evaluator.run(900_003)
+
+
+def test_data_are_collected_under_the_envelope_that_is_deployed(evaluator):
+    assert evaluator.monitor.limits == SIM_LIMITS
+
+
+def test_no_episodes_cannot_be_reported(evaluator):
+    with pytest.raises(WmError, match="no episode"):
+        evaluator.report([])
+
+
+def test_hostile_goals_break_no_limit(evaluator):
+    counts = evaluator.hostile(30)
+    assert counts["plans"] + counts["holds"] >= 30
+    assert counts["violations"] == 0

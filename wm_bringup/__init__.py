@@ -1,0 +1,1 @@
+"""The node graph, declared once, and the ``wm`` command line."""

@@ -1,0 +1,1 @@
+"""One module per subcommand of ``wm``; see :mod:`wm_bringup.cli`."""

@@ -1,0 +1,33 @@
+"""``wm data generate``: training data from the simulator."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import fields
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    generate = actions.add_parser(
+        "generate",
+        help="make training data in the simulator",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    generate.add_argument("--out", type=Path, default=Path("data/panda_pick_place"), help="folder of the data")
+    generate.add_argument("--episodes", type=int, default=1600, help="episodes of 28 steps")
+    generate.add_argument("--seed", type=int, default=0, help="another seed gives other scenes and motions")
+    generate.add_argument("--workers", type=int, default=os.cpu_count(), help="simulator processes")
+
+
+def run(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from wm_training.collect import CollectConfig, collect
+
+    known = {f.name for f in fields(CollectConfig)}
+    config = CollectConfig(**{name: value for name, value in vars(args).items() if name in known})
+    with tqdm(total=config.episodes, unit="episode", desc=str(args.out)) as bar:
+        collect(args.out, config, max(1, args.workers), bar.update)
+    return 0

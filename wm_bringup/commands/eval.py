@@ -1,0 +1,71 @@
+"""``wm eval``: many simulated episodes in one process, through the same cores as the live graph."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from wm_bringup import paths
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--episodes", type=int, default=100, help="number of scenes")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first scene; the others follow")
+    parser.add_argument("--goals", type=int, default=8, help="goal pictures of an expert in the same scene, 1..8")
+    parser.add_argument("--model", default=paths.DEFAULT_BUNDLE, help="a bundle in models/ by name, or a path")
+    parser.add_argument("--planner", type=Path, help="planner settings; default: config/planner/sim.yaml")
+    parser.add_argument("--controller", type=Path, help="envelope; default: config/controller/sim.yaml")
+    parser.add_argument("--max-steps", type=int, default=80, help="plan steps after which an episode has failed")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the inference back end")
+    parser.add_argument(
+        "--hostile", type=int, metavar="PLANS", help="instead: plan towards noise, black frames and forbidden places"
+    )
+    parser.add_argument("--json", type=Path, help="also write the scores to this file")
+
+
+def run(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from wm_controller.controller import ControllerConfig
+    from wm_core import config
+    from wm_core.errors import WmError
+    from wm_models.bundle import Bundle
+    from wm_models.world_model import WorldModel
+    from wm_planner.planner import Planner, PlannerConfig
+    from wm_planner.proposals import bundled
+    from wm_training.collect import FIRST_TRAINING_SEED
+    from wm_training.evaluate import Evaluator
+
+    if not 0 <= args.seed <= args.seed + args.episodes <= FIRST_TRAINING_SEED or args.episodes < 1:
+        raise WmError(f"scenes must have seeds within 0..{FIRST_TRAINING_SEED}; the ones above were trained on")
+    presets = paths.share() / "config"
+    controller = config.load(ControllerConfig, args.controller or presets / "controller" / "sim.yaml")
+    settings = config.load(PlannerConfig, args.planner or presets / "planner" / "sim.yaml")
+    bundle = Bundle.load(paths.bundle_folder(args.model))
+    model = WorldModel(bundle, threads=args.threads)
+    planner = Planner(model, controller.limits, settings, bundled(bundle, settings.proposal, threads=args.threads))
+    evaluator = Evaluator(model, planner, controller, args.goals, args.max_steps)
+    if args.hostile is not None:
+        counts = evaluator.hostile(args.hostile, args.seed)
+        print(", ".join(f"{count} {name}" for name, count in counts.items()))
+        evaluator.close()
+        model.close()
+        return 0 if counts["violations"] == 0 else 1
+    episodes = []
+    try:
+        with tqdm(range(args.seed, args.seed + args.episodes), unit="episode") as bar:
+            for seed in bar:
+                episodes.append(evaluator.run(seed))
+                bar.set_postfix(placed=f"{sum(e.placed for e in episodes)}/{len(episodes)}")
+    except KeyboardInterrupt:
+        print("interrupted; the scores are those of the episodes that were finished")
+    finally:
+        evaluator.close()
+        model.close()
+    report = evaluator.report(episodes)
+    print(report.text())
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
+    return 0

@@ -1,0 +1,57 @@
+"""``wm pick_place``: pick and place with the world model, on live ROS 2 nodes.
+
+In simulation the scripted expert first acts once in the same scene; only its pictures are kept, as goals. Then the
+graph starts (simulated arm, encoder, planner, controller), and the planner makes the arm reach one picture after the
+other. Ends by itself with 0 (placed), 1 (not placed) or 2 (could not run), and leaves a film, a plot of the energy, a
+summary and the logs of all nodes in runs/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from wm_bringup import paths
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=0, help="simulated scene: where the cube is and where it goes")
+    parser.add_argument(
+        "--goal", type=Path, metavar="FOLDER", help="folder of goal pictures instead of those of the expert"
+    )
+    parser.add_argument("--goals", type=int, default=8, help="how many pictures the expert takes")
+    parser.add_argument(
+        "--model",
+        metavar="BUNDLE",
+        default=paths.DEFAULT_BUNDLE,
+        help="model bundle: a name below models/, or a folder",
+    )
+    parser.add_argument("--mode", choices=("sim", "real"), default="sim", help="simulated or real arm and camera")
+    parser.add_argument(
+        "--config", type=Path, metavar="FOLDER", help="folder of <node>.yaml files that replace those in config/"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NODE.KEY=VALUE", help="one parameter; may be repeated"
+    )
+    parser.add_argument(
+        "--max-seconds", type=float, metavar="S", default=60.0, help="give up after this time of acting"
+    )
+    parser.add_argument(
+        "--runs", type=Path, metavar="FOLDER", default=Path("runs"), help="where to put the folder of the run"
+    )
+    parser.add_argument(
+        "--headless", action=argparse.BooleanOptionalAction, default=True, help="show no window with the camera view"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from wm_bringup import graph
+
+    for name, value in graph.environment(arguments.mode).items():
+        os.environ.setdefault(name, value)
+    from wm_bringup.pick_place import PickPlace
+    from wm_bringup.terminal import Interrupts
+
+    with Interrupts() as interrupted:
+        return PickPlace(arguments, interrupted).run()

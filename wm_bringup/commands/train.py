@@ -1,0 +1,53 @@
+"""``wm train``: train the world model that ships here."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, default=Path("data/panda_pick_place"), help="folder of the data")
+    parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run; resumed if it exists")
+    parser.add_argument("--iterations", type=int, default=3500, help="optimiser steps")
+    parser.add_argument("--seed", type=int, default=0, help="of initialisation and batches")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak of the cosine schedule")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        import torch
+        from tqdm import tqdm
+    except ImportError:
+        from wm_core.errors import WmError
+
+        raise WmError("training needs PyTorch: pip install -e '.[train]'") from None
+    from wm_models.conv_jepa import ConvJepaConfig
+    from wm_training.dataset import Episodes
+    from wm_training.proposal import ProposalConfig
+    from wm_training.train import TrainConfig, Trainer
+
+    torch.set_num_threads(max(1, args.threads))
+    config = TrainConfig(iterations=args.iterations, seed=args.seed, learning_rate=args.learning_rate)
+    trainer = Trainer(Episodes(args.data), args.out, config, ConvJepaConfig())
+    with tqdm(total=config.iterations, unit="it", desc=str(args.out)) as bar:
+
+        def progress(count: int, terms: dict[str, float]) -> None:
+            bar.update(count)
+            if terms and trainer.iteration % 20 == 0:
+                bar.set_postfix({name: f"{value:.3f}" for name, value in terms.items()}, refresh=False)
+
+        try:
+            metrics = trainer.run(progress)
+        except KeyboardInterrupt:
+            trainer.save()
+            bar.close()
+            print(f"stopped at iteration {trainer.iteration}; run the same command again to go on")
+            return 130
+    settings = ProposalConfig(seed=args.seed)
+    with tqdm(total=settings.iterations, unit="it", desc="proposal") as bar:
+        trainer.train_proposal(settings, lambda count, terms: bar.update(count))
+    print("held out: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    return 0

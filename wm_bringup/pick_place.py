@@ -1,0 +1,259 @@
+"""One run of ``wm pick_place``: brings the graph up, starts it, watches, judges, and takes it down again."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import rclpy
+import yaml
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from wm_controller.controller_node import ControllerNodeConfig
+from wm_core.errors import ConfigError, WmError
+from wm_models.bundle import Bundle
+from wm_planner.goals import load_goals
+from wm_ros import params
+
+from . import graph, paths, report
+from .cli import EXIT_CANNOT_RUN, EXIT_INTERRUPTED
+from .monitor import Monitor
+from .processes import NO_LOG_FILES, Processes
+from .terminal import LiveLine
+
+EXIT_PLACED, EXIT_NOT_PLACED = 0, 1
+DISCOVERY_S = 1.0
+READY_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 3.0
+#: After the planner says "done" the gripper may still be opening and the cube settling.
+SETTLE_S = 2.0
+SPIN_S = 0.05
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. ``placed`` is None where nobody can tell, as on a real arm."""
+
+    status: int
+    sentence: str
+    placed: bool | None = None
+
+
+class PickPlace:
+    """Made, it has checked everything that can be checked without starting a process. See :meth:`run`.
+
+    Raises:
+        WmError: an option, the bundle, the goal folder or the configuration is not usable.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, interrupted: Callable[[], bool]) -> None:
+        self._arguments, self._interrupted = arguments, interrupted
+        self._line = LiveLine()
+        self._began_s = time.monotonic()
+        if not arguments.max_seconds > 0.0:
+            raise ConfigError(f"--max-seconds {arguments.max_seconds} must be positive")
+        if arguments.mode == "real" and arguments.goal is None:
+            raise ConfigError("a real arm needs --goal, a folder of goal pictures")
+        self._bundle = paths.bundle_folder(arguments.model)
+        Bundle.load(self._bundle)
+        if arguments.goal is not None:
+            load_goals(arguments.goal)
+        self._settings = parse_settings(arguments.set)
+        controller = next(spec for spec in self._graph(Path("goals")).nodes if spec.name == "controller")
+        self._controller = params.build(ControllerNodeConfig, controller.parameters, "controller")
+
+    def _graph(self, goal: Path) -> graph.Graph:
+        arguments = self._arguments
+        return graph.pick_place(
+            arguments.mode,
+            bundle=self._bundle.resolve(),
+            goal=goal.resolve(),
+            seed=arguments.seed,
+            goals=arguments.goals,
+            record_goal=arguments.goal is None,
+            config=arguments.config,
+            settings=self._settings,
+        )
+
+    def run(self) -> int:
+        """Run to the end. Returns the exit status; raises WmError if it could not run."""
+        folder = paths.new_run_folder(self._arguments.runs)
+        goal = folder / "goals" if self._arguments.goal is None else self._arguments.goal
+        declared = self._graph(goal)
+        rclpy.init(args=list(NO_LOG_FILES), signal_handler_options=SignalHandlerOptions.NO)
+        try:
+            self._monitor = Monitor([spec.name for spec in declared.nodes], self._controller)
+            self._executor = SingleThreadedExecutor()
+            self._executor.add_node(self._monitor)
+            with Processes(folder / "log") as self._processes:
+                try:
+                    outcome = self._bring_up(declared) or self._act(folder, goal)
+                except WmError as error:
+                    outcome = Outcome(EXIT_CANNOT_RUN, str(error))
+            self._conclude(folder, outcome)
+            return outcome.status
+        finally:
+            rclpy.try_shutdown()
+
+    # --- the three parts of a run -------------------------------------------------------------------------------------
+    def _bring_up(self, declared: graph.Graph) -> Outcome | None:
+        """From nothing to a graph that is ready and idle; an outcome only if it does not come to that."""
+        since_s = time.monotonic()
+        if declared.prepare:
+            self._line.show("the expert shows the goal", "prepare")
+            command = [sys.executable, "-m", "wm_bringup.cli", *declared.prepare]
+            self._processes.run("goals", command, self._interrupted)
+            if self._interrupted():
+                return self._end_early()
+        self._spin_until(lambda: time.monotonic() - since_s >= DISCOVERY_S, DISCOVERY_S)
+        self._refuse_rivals()
+        for spec in declared.nodes:
+            self._processes.start_node(spec)
+        if self._spin_until(lambda: not self._monitor.not_ready(), READY_TIMEOUT_S, "starting"):
+            self._refuse_rivals([spec.name for spec in declared.nodes])  # again: discovery may take its time
+            return None
+        if (early := self._end_early()) is not None:
+            return early
+        return Outcome(
+            EXIT_CANNOT_RUN, f"the graph was not ready within {READY_TIMEOUT_S:g} s: {self._monitor.not_ready()}"
+        )
+
+    def _act(self, folder: Path, goal: Path) -> Outcome:
+        """Start the controller and watch until the planner is done, time is up, a node dies, or the user stops it."""
+        monitor = self._monitor
+        self._acting_since_s = time.monotonic()
+        film = report.Film(folder / "run.mp4", load_goals(goal))
+        monitor.begin(film)
+        try:
+            self._ask("start")
+            self._spin_until(lambda: monitor.done, self._arguments.max_seconds, "acting")
+            if monitor.done:
+                self._spin_until(lambda: bool(monitor.scene.get("placed", True)), SETTLE_S, "settling")
+            early = self._end_early()
+            try:
+                self._ask("stop")
+            except WmError:
+                if early is None:
+                    raise
+            if early is not None:
+                return early
+        finally:
+            film.close()
+        placed = monitor.scene.get("placed")
+        if placed is None:
+            return Outcome(
+                EXIT_PLACED if monitor.done else EXIT_NOT_PLACED,
+                "the last goal was reached" if monitor.done else "the last goal was not reached",
+            )
+        distance_cm = 100.0 * monitor.scene["goal_distance_m"]
+        where = f"the cube is {distance_cm:.1f} cm from its goal"
+        return (
+            Outcome(EXIT_PLACED, f"placed: {where}", True)
+            if placed
+            else Outcome(EXIT_NOT_PLACED, f"not placed: {where}", False)
+        )
+
+    def _conclude(self, folder: Path, outcome: Outcome) -> None:
+        """Write what the run leaves behind, and say how it ended."""
+        monitor, now_s = self._monitor, time.monotonic()
+        acting_s = now_s - self._acting_since_s if monitor.film is not None else 0.0
+        summary: dict[str, Any] = {
+            "exit_status": outcome.status,
+            "outcome": outcome.sentence,
+            "placed": outcome.placed,
+            "seed": self._arguments.seed if self._arguments.mode == "sim" else None,
+            "bundle": self._bundle.name,
+            "wall_s": round(now_s - self._began_s, 2),
+            "acting_s": round(acting_s, 2),
+            "goal_distance_m": monitor.scene.get("goal_distance_m"),
+            "done": monitor.done,
+            "subgoal": monitor.status.get("subgoal"),
+            "subgoals": monitor.status.get("subgoals"),
+            **report.statistics(monitor.rows),
+            "commands": monitor.envelope.commands,
+            "violations": {**monitor.envelope.counts, "step": monitor.long_steps},
+            "holds": monitor.holds,
+            "nodes": {name: health.values for name, health in sorted(monitor.health.items())},
+        }
+        report.write_summary(folder / "summary.json", summary)
+        if monitor.rows:
+            report.draw_energy(folder / "energy.png", monitor.rows, f"{self._bundle.name}: {outcome.sentence}")
+        if outcome.status == EXIT_CANNOT_RUN:
+            self._line.end(f"the logs are in {_shown(folder / 'log')}")
+            print(f"wm: {outcome.sentence}", file=sys.stderr)
+        else:
+            self._line.end(f"{outcome.sentence}  ({acting_s:.1f} s, {len(monitor.rows)} plans, {_shown(folder)})")
+
+    def _refuse_rivals(self, ours: Sequence[str] = ()) -> None:
+        if rival := self._monitor.rivals(ours):
+            raise WmError(f"{rival}; end that program, or choose another ROS_DOMAIN_ID")
+
+    # --- helpers ------------------------------------------------------------------------------------------------------
+    def _spin_until(self, true: Callable[[], bool], timeout_s: float, phase: str = "") -> bool:
+        """Spin until ``true()``; False if before that time is up, a child ends or the user stops the run."""
+        until_s = time.monotonic() + timeout_s
+        while time.monotonic() < until_s and not self._interrupted() and self._processes.ended() is None:
+            self._executor.spin_once(timeout_sec=SPIN_S)
+            if true():
+                return True
+            if phase == "starting":
+                self._line.show(f"starting: {self._monitor.not_ready()}", phase)
+            elif phase:
+                self._line.show(self._monitor.line, (self._monitor.status.get("subgoal"), self._monitor.mode))
+                self._show_window()
+        return False
+
+    def _ask(self, service: str) -> None:
+        """Call a service of the controller and wait for its answer. Raises WmError if it refuses or does not come."""
+        answer = self._monitor.call(service)
+        until_s = time.monotonic() + ANSWER_TIMEOUT_S
+        while not answer.done() and time.monotonic() < until_s and not self._processes.has_ended("controller"):
+            self._executor.spin_once(timeout_sec=SPIN_S)
+        if not answer.done():
+            raise WmError(f"the controller did not answer '{service}' within {ANSWER_TIMEOUT_S:g} s")
+        if not answer.result().success:
+            raise WmError(f"the controller refused '{service}': {answer.result().message}")
+
+    def _end_early(self) -> Outcome | None:
+        """The outcome if a node has died or the user has stopped the run."""
+        if (ended := self._processes.ended()) is not None:
+            held = "; the arm holds where it was" if self._monitor.film is not None else ""
+            return Outcome(EXIT_CANNOT_RUN, f"{ended}{held}")
+        return Outcome(EXIT_INTERRUPTED, "stopped by the user") if self._interrupted() else None
+
+    def _show_window(self) -> None:
+        if self._arguments.headless or self._monitor.latest_frame is None:
+            return
+        try:
+            cv2.imshow("wm", cv2.resize(self._monitor.latest_frame[..., ::-1], (report.SIDE_PX, report.SIDE_PX)))
+            cv2.waitKey(1)
+        except cv2.error:
+            raise WmError("this OpenCV cannot open windows; install opencv-python, or use --headless") from None
+
+
+def parse_settings(words: list[str]) -> dict[str, dict[str, Any]]:
+    """``["planner.planner.samples=128"]`` to ``{"planner": {"planner.samples": 128}}``. Raises ConfigError."""
+    settings: dict[str, dict[str, Any]] = {}
+    for word in words:
+        path, equals, text = word.partition("=")
+        node, dot, key = path.partition(".")
+        if not (equals and dot and node and key):
+            raise ConfigError(f"--set {word} is not of the form NODE.KEY=VALUE, such as controller.rate_hz=100")
+        try:
+            settings.setdefault(node, {})[key] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {word}: the value is not valid YAML") from None
+    return settings
+
+
+def _shown(folder: Path) -> str:
+    """The folder as a person would type it here."""
+    return os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)

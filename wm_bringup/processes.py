@@ -1,0 +1,143 @@
+"""Child processes that never outlive this one: each in its own session, watched, ended in order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import yaml
+
+from wm_core.errors import WmError
+
+from . import lifeline
+from .graph import NodeSpec
+
+#: How long a node may take to end after SIGINT, and then after SIGTERM, before it is killed.
+INTERRUPT_GRACE_S = 3.0
+TERMINATE_GRACE_S = 1.0
+POLL_S = 0.02
+#: ROS would write another log file for each process into ~/.ros; what a node says is in <name>.log already.
+NO_LOG_FILES = ("--ros-args", "--disable-external-lib-logs")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A child that ended: its name, its status (negative: the signal that killed it), and its last sentence."""
+
+    name: str
+    status: int
+    sentence: str
+    log: Path
+
+    def __str__(self) -> str:
+        if self.status < 0:
+            return f"{self.name} was killed by {signal.Signals(-self.status).name}"
+        if self.status == 2 and self.sentence:
+            return f"{self.name} cannot run: {self.sentence}"
+        return f"{self.name} ended with status {self.status}; see {self.log}"
+
+
+class Processes:
+    """Use as a context manager: whatever happens inside, no child is left when it ends.
+
+    Children must be started from a thread that lives as long as they shall: the kernel counts the end of that thread
+    as the end of their parent.
+
+    Args:
+        logs: folder for ``<name>.log``, which gets what the child prints.
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, name: str, command: Sequence[str]) -> None:
+        """Start ``command``, whose first word is a path. Its session is its own: a Ctrl-C here does not reach it."""
+        guard = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid())]
+        with open(self._logs / f"{name}.log", "wb") as log:
+            self._children[name] = subprocess.Popen(
+                [*guard, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def start_node(self, spec: NodeSpec) -> None:
+        """Start a node; its parameters go by file, so that types survive and the run can be repeated from them."""
+        file = self._logs / f"{spec.name}.params.yaml"
+        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": spec.parameters}}), encoding="utf-8")
+        remap = [f"__node:={spec.name}", *(f"{a}:={b}" for a, b in spec.remappings)]
+        ros = [*NO_LOG_FILES, "--params-file", str(file), *(word for rule in remap for word in ("-r", rule))]
+        self.start(spec.name, [sys.executable, "-m", spec.module, *ros])
+
+    def ended(self) -> Ended | None:
+        """A child that has ended, if there is one."""
+        for name, child in self._children.items():
+            status = _status(child)
+            if status is not None:
+                log = self._logs / f"{name}.log"
+                return Ended(name, status, _last_sentence(log), log)
+        return None
+
+    def has_ended(self, name: str) -> bool:
+        """Whether this child has ended."""
+        return _status(self._children[name]) is not None
+
+    def run(self, name: str, command: Sequence[str], interrupted: Callable[[], bool]) -> None:
+        """Run a command to its end, or until ``interrupted``. Raises WmError if it fails."""
+        self.start(name, command)
+        while not interrupted():
+            if (ended := self.ended()) is not None:
+                del self._children[ended.name]
+                if ended.status != 0:
+                    raise WmError(str(ended))
+                return
+            time.sleep(POLL_S)
+
+    def stop(self) -> None:
+        """End all children: SIGINT, then SIGTERM, then SIGKILL; returns when the last one is gone."""
+        for number, grace_s in (
+            (signal.SIGINT, INTERRUPT_GRACE_S),
+            (signal.SIGTERM, TERMINATE_GRACE_S),
+            (signal.SIGKILL, TERMINATE_GRACE_S),
+        ):
+            running = [child for child in self._children.values() if _status(child) is None]
+            for child in running:
+                _signal_group(child.pid, number)
+            until_s = time.monotonic() + grace_s
+            while any(_status(child) is None for child in running) and time.monotonic() < until_s:
+                time.sleep(POLL_S)
+        self._children.clear()
+
+
+def _status(child: subprocess.Popen[bytes]) -> int | None:
+    """The child's exit status, None while it runs. Before its id is given back, what it left in its group is killed."""
+    if child.returncode is None and os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+        _signal_group(child.pid, signal.SIGKILL)
+    return child.poll()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+def _last_sentence(log: Path) -> str:
+    """What the child told the user last, as :func:`wm_ros.node.run_node` and :mod:`wm_bringup.cli` print it."""
+    said = re.findall(r"^(?:wm|\w+_node): (.+)$", log.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    return str(said[-1]) if said else ""

@@ -1,0 +1,1 @@
+"""What every other room may use: poses, limits, configuration, errors. numpy and PyYAML only."""

@@ -1,0 +1,22 @@
+"""Errors that a user sees as one sentence."""
+
+from __future__ import annotations
+
+
+class WmError(Exception):
+    """Something the user can act on. The message is one sentence that says what to do.
+
+    The command line prints it without a traceback and exits with 2; a node logs it and holds the arm.
+    """
+
+
+class ConfigError(WmError):
+    """A configuration file or value is not usable."""
+
+
+class BundleError(WmError):
+    """A model bundle is missing, damaged, or not what it says it is."""
+
+
+class GoalError(WmError):
+    """The goal images are missing or cannot be read."""

@@ -1,0 +1,79 @@
+"""The safety limits: ceilings that are constants of this code, and a configuration that can only tighten them.
+
+The planner's guardrails and the controller's envelope both start from here and apply the limits independently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from .errors import ConfigError
+
+# Each ceiling names its source. They are far below the arm's own limits on purpose: the arm's limits protect the arm,
+# these protect people and tables.
+CEILING = {
+    # ISO 10218-1 reduced speed: 0.25 m/s at the TCP.
+    "speed_m_s": 0.25,
+    # A 0.5 rad/s turn moves a fingertip 0.1 m off the wrist axis at 0.05 m/s; FR3 itself allows 2.5 rad/s.
+    "rot_speed_rad_s": 0.5,
+    # FR3 allows 9 m/s2, FER 13 (libfranka rate_limiting.h); stopping from 0.25 m/s within 16 mm needs 2.
+    "accel_m_s2": 2.0,
+    # FR3 allows 17 rad/s2; stopping from 0.5 rad/s within 0.03 rad needs 4.2.
+    "rot_accel_rad_s2": 4.0,
+    # One plan step; V-JEPA 2-AC's own planner clips at 0.075 m (facebookresearch/vjepa2).
+    "step_m": 0.075,
+    "step_rad": 0.30,
+    # The tool may lean, never point sideways: beyond 0.5 rad a Robotiq's fingers meet the table before the TCP does.
+    "tilt_rad": 0.5,
+    # CRISP's "clipped" preset saturates at 0.01 m / 25 N; 0.05 m of lag means that the arm is blocked.
+    "leash_m": 0.05,
+    "leash_rad": 0.35,
+    # Command loss and state loss (shared lab practice: 3 plan periods at 10 Hz, 10 state periods at 50 Hz).
+    "plan_timeout_s": 0.3,
+    "state_timeout_s": 0.2,
+}
+
+#: The TCP never leaves this box: Franka's reach is 0.855 m, and below z = 0 is the table.
+BOX_CEILING_MIN_M = (0.20, -0.45, 0.0)
+BOX_CEILING_MAX_M = (0.75, 0.45, 0.70)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one run, in the robot's base frame, all about the TCP. Zero is a limit like any other: "no motion".
+
+    Raises ConfigError where a value is not a finite number, is negative, or is looser than its ceiling.
+    """
+
+    box_min_m: tuple[float, float, float] = (0.25, -0.35, 0.02)
+    box_max_m: tuple[float, float, float] = (0.70, 0.35, 0.60)
+    speed_m_s: float = 0.10
+    rot_speed_rad_s: float = 0.3
+    accel_m_s2: float = 0.5
+    rot_accel_rad_s2: float = 1.0
+    step_m: float = 0.05
+    step_rad: float = 0.15
+    tilt_rad: float = 0.5
+    leash_m: float = 0.05
+    leash_rad: float = 0.35
+    plan_timeout_s: float = 0.3
+    state_timeout_s: float = 0.2
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not np.all(np.isfinite(np.asarray(value, dtype=np.float64))):
+                raise ConfigError(f"limit {field.name} = {value} is not a finite number")
+        for name, ceiling in CEILING.items():
+            value = getattr(self, name)
+            if not 0.0 <= value <= ceiling:
+                raise ConfigError(f"limit {name} = {value} is outside 0..{ceiling}; configuration can only tighten it")
+        for axis, low, high, least, most in zip(
+            "xyz", self.box_min_m, self.box_max_m, BOX_CEILING_MIN_M, BOX_CEILING_MAX_M, strict=True
+        ):
+            if not least <= low <= high <= most:
+                raise ConfigError(
+                    f"workspace box in {axis} = {low}..{high} m must lie within {least}..{most} m, lower end first"
+                )
