@@ -30,6 +30,8 @@ from .report import Film, PlanRow, live_line
 
 #: Diagnostics come at 1 Hz; a node that has not reported for this long is not well.
 FRESH_S = 3.0
+#: What rclpy calls a node whose publisher it knows, but not yet its name.
+UNKNOWN = "_NODE_NAME_UNKNOWN_"
 #: Commands that come while this node is busy must not be lost, or their spacing would not be that of the stream.
 COMMAND_DEPTH = 50
 
@@ -80,7 +82,8 @@ class Monitor(Node):
     def rivals(self, ours: Sequence[str] = ()) -> str:
         """Who else commands an arm on this domain, in one sentence; "" if nobody does.
 
-        ``ours`` are the nodes that may publish, one each.
+        ``ours`` are the nodes that may publish, one each. A publisher may be discovered before its name is; until then
+        the name is :data:`UNKNOWN`.
         """
         for topic in (self._target, "plan", "latent"):
             names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
@@ -88,7 +91,8 @@ class Monitor(Node):
                 if name in names:
                     names.remove(name)
             if names:
-                return f"the node '{names[0]}' already publishes {topic}"
+                named = [name for name in names if name != UNKNOWN]
+                return f"the node '{(named or names)[0]}' already publishes {topic}"
         return ""
 
     def not_ready(self) -> str:

@@ -25,7 +25,7 @@ from wm_ros import params
 
 from . import graph, paths, report
 from .cli import EXIT_CANNOT_RUN, EXIT_INTERRUPTED
-from .monitor import Monitor
+from .monitor import UNKNOWN, Monitor
 from .processes import NO_LOG_FILES, Processes
 from .terminal import LiveLine
 
@@ -113,17 +113,19 @@ class PickPlace:
             self._processes.run("goals", command, self._interrupted)
             if self._interrupted():
                 return self._end_early()
-        self._spin_until(lambda: time.monotonic() - since_s >= DISCOVERY_S, DISCOVERY_S)
-        self._refuse_rivals()
+        self._spin_until(lambda: self._alone([]) and time.monotonic() - since_s >= DISCOVERY_S, DISCOVERY_S)
         for spec in declared.nodes:
             self._processes.start_node(spec)
-        if self._spin_until(lambda: not self._monitor.not_ready(), READY_TIMEOUT_S, "starting"):
-            self._refuse_rivals([spec.name for spec in declared.nodes])  # again: discovery may take its time
+        ours = [spec.name for spec in declared.nodes]
+        # A rival may be discovered late, and with it our own nodes: both questions are asked all the time.
+        if self._spin_until(lambda: self._alone(ours) and not self._monitor.not_ready(), READY_TIMEOUT_S, "starting"):
             return None
         if (early := self._end_early()) is not None:
             return early
         return Outcome(
-            EXIT_CANNOT_RUN, f"the graph was not ready within {READY_TIMEOUT_S:g} s: {self._monitor.not_ready()}"
+            EXIT_CANNOT_RUN,
+            f"the graph was not ready within {READY_TIMEOUT_S:g} s: "
+            f"{self._monitor.not_ready() or self._monitor.rivals(ours)}",
         )
 
     def _act(self, folder: Path, goal: Path) -> Outcome:
@@ -192,9 +194,15 @@ class PickPlace:
         else:
             self._line.end(f"{outcome.sentence}  ({acting_s:.1f} s, {len(monitor.rows)} plans, {_shown(folder)})")
 
-    def _refuse_rivals(self, ours: Sequence[str] = ()) -> None:
-        if rival := self._monitor.rivals(ours):
+    def _alone(self, ours: Sequence[str]) -> bool:
+        """Whether nobody but our nodes, named ``ours``, commands an arm on this domain; False while that is not known.
+
+        Raises WmError if somebody does.
+        """
+        rival = self._monitor.rivals(ours)
+        if rival and UNKNOWN not in rival:
             raise WmError(f"{rival}; end that program, or choose another ROS_DOMAIN_ID")
+        return not rival
 
     # --- helpers ------------------------------------------------------------------------------------------------------
     def _spin_until(self, true: Callable[[], bool], timeout_s: float, phase: str = "") -> bool:
