@@ -51,8 +51,14 @@ setup(
         # what it depends on (gamepads, key loggers) needs a compiler.
         "sim": ["mujoco>=3.3,<3.9", "tqdm"],
         # An unpinned torch pulls several GB of CUDA packages.
-        "train": ["torch==2.13.0", "onnx", "onnxscript"],
-        "dev": ["pytest", "hypothesis", "ruff", "mypy", "types-PyYAML"],
+        "train": ["torch==2.13.0", "onnx", "onnxscript", "safetensors>=0.5,<1"],
+        "openvino": ["openvino>=2026.1,<2027"],
+        # For the robot's GPU machine; its wheels fetch several GB from NVIDIA's own index.
+        "tensorrt": ["tensorrt>=10.12,<12", "cuda-python>=12.8"],
+        # Parses and builds graphs as TensorRT would, on a machine without a GPU.
+        "tensorrt-check": ["tensorrt-rtx>=1.7,<2"],
+        # transformers: its encoders are compared with ours.
+        "dev": ["pytest", "hypothesis", "ruff", "mypy", "types-PyYAML", "openvino>=2026.1,<2027", "transformers>=5,<6"],
     },
     tests_require=["pytest"],  # without this, `colcon test` runs no test
     zip_safe=False,

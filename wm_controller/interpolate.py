@@ -36,9 +36,7 @@ def fastest(distance: float, accel: float, dt_s: float) -> float:
     return root - accel * dt_s / 2 if root >= accel * dt_s else distance / dt_s
 
 
-def wanted_velocity(
-    to_goal: Vec, onward: Vec, time_left_s: float, speed: float, accel: float, dt_s: float
-) -> Vec:
+def wanted_velocity(to_goal: Vec, onward: Vec, time_left_s: float, speed: float, accel: float, dt_s: float) -> Vec:
     """Velocity over the next ``dt_s`` that covers ``to_goal`` evenly in ``time_left_s``, slow enough to brake for it.
 
     Braking comes on top of the even pace, so a last step ends ``speed / (2 * accel)`` late rather than at rest in time;

@@ -1,7 +1,8 @@
 """A model bundle: one folder that holds all that a stack has to know about a world model.
 
 ``bundle.yaml`` (a :class:`BundleSpec`), ``encoder.onnx``, ``predictor.onnx``, optional further files, and ``CARD.md``
-(what the model was trained on, how, and what it scored). Every file but the card is listed with its sha256.
+(what the model was trained on, how, and what it scored). Every file but the card is listed with its sha256. The weights
+in ``<part>.safetensors`` are what the torch back end runs, and what graphs in another precision are exported from.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import hashlib
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -105,6 +107,9 @@ class BundleSpec:
 
     ``pose_frame`` says which frame the model's states are poses of: the tool centre point or the flange.
     ``energy`` is the distance that the model is planned with: mean over tokens and channels of |d| or of d squared.
+    ``history`` is the longest window of frames that the predictor looks back on: imagined frames fill it up, and then
+    it slides. ``precision`` is that of the weights in the graphs, whose inputs and outputs are float32 in any case.
+    ``model`` is the ``Config`` of the architecture, from which :mod:`wm_models.architectures` builds it again.
     """
 
     name: str
@@ -117,15 +122,21 @@ class BundleSpec:
     pose_frame: str = "tcp"
     energy: str = "l2"
     history: int = 1
+    model: dict[str, Any] = field(default_factory=dict)
+    precision: str = "float32"
     format: int = FORMAT
     files: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(self.format == FORMAT, f"bundle format {self.format} is not known; this version reads {FORMAT}")
-        _require(self.history == 1, f"history {self.history} is not supported; the predictor must need one latent only")
+        _require(self.history >= 1, f"history {self.history} must be at least 1")
         _require(0.0 < self.step_period_s < math.inf, f"step_period_s = {self.step_period_s} must be positive")
         _require(self.pose_frame in ("tcp", "flange"), f"pose_frame must be 'tcp' or 'flange', not '{self.pose_frame}'")
         _require(self.energy in ("l1", "l2"), f"energy must be 'l1' or 'l2', not '{self.energy}'")
+        _require(
+            self.precision in ("float32", "float16", "bfloat16"),
+            f"precision must be 'float32', 'float16' or 'bfloat16', not '{self.precision}'",
+        )
         for name in self.files:
             _require(
                 Path(name).name == name and name not in (SPEC_NAME, CARD_NAME),
@@ -180,14 +191,20 @@ class Bundle:
         return self.path / name
 
 
-def write_bundle(path: str | Path, spec: BundleSpec, files: Mapping[str, str | Path], card: str) -> Bundle:
+def write_bundle(
+    path: str | Path,
+    spec: BundleSpec,
+    files: Mapping[str, str | Path | Callable[[Path], object]],
+    card: str | Callable[[], str],
+) -> Bundle:
     """Write a bundle to the folder ``path`` and return it, checked.
 
     Args:
         path: the bundle's folder; a bundle that is already there is replaced.
         spec: all but ``files``, which is computed here.
-        files: name in the bundle -> path of the file to copy.
-        card: text of CARD.md.
+        files: name in the bundle -> path of the file to copy, or a function that writes the file to the path it is
+            given and may lay others beside it, such as the weights of a large graph.
+        card: text of CARD.md, or a function that gives it once the files are written.
 
     The folder is written beside ``path`` and then renamed, so nobody ever sees half a bundle, and a failure leaves the
     old one as it was. Raises BundleError where ``path`` holds something else, or a file cannot be read or written, and
@@ -203,11 +220,15 @@ def write_bundle(path: str | Path, spec: BundleSpec, files: Mapping[str, str | P
             new, old = Path(workspace, "new"), Path(workspace, "old")
             new.mkdir()
             for name, source in files.items():
-                shutil.copyfile(source, new / name)
-            spec = dataclasses.replace(spec, files={name: _sha256(new / name) for name in files})
-            text = yaml.safe_dump(dataclasses.asdict(spec), sort_keys=False, default_flow_style=None, width=120)
-            (new / SPEC_NAME).write_text(text, encoding="utf-8")
-            (new / CARD_NAME).write_text(card, encoding="utf-8")
+                if callable(source):
+                    source(new / name)
+                else:
+                    shutil.copyfile(source, new / name)
+            text = card() if callable(card) else card
+            spec = dataclasses.replace(spec, files={file.name: _sha256(file) for file in sorted(new.iterdir())})
+            listing = yaml.safe_dump(_plain(spec), sort_keys=False, default_flow_style=None, width=120)
+            (new / SPEC_NAME).write_text(listing, encoding="utf-8")
+            (new / CARD_NAME).write_text(text, encoding="utf-8")
             spec = Bundle.load(new).spec
             if path.exists():
                 path.rename(old)
@@ -220,6 +241,17 @@ def write_bundle(path: str | Path, spec: BundleSpec, files: Mapping[str, str | P
     except OSError as error:
         raise BundleError(f"cannot write the bundle {path}: {error.filename}: {error.strerror}") from None
     return Bundle(path, spec)
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses and tuples as what YAML can hold."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value
 
 
 def _sha256(path: Path) -> str:

@@ -1,35 +1,150 @@
-"""From a trained torch model to a bundle: ONNX graphs with a dynamic batch, checked against torch, and a card."""
+"""From torch modules to a bundle: ONNX graphs with a free batch, checked against torch, and the weights beside them."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import inspect
 import io
 import logging
-import tempfile
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from wm_core.errors import BundleError
 
-from .backends import load_backend
+from .backends import BackendUnavailableError, load_backend
 from .bundle import Bundle, BundleSpec, write_bundle
 
 #: fp32 graphs at opset 20: at 23 TensorRT's fused attention has no fp32 kernel.
 OPSET = 20
-#: Largest difference between a graph and torch, relative to the largest value: fp32 rounding, ten times over.
-PARITY = 2e-6
+#: Precision -> dtype of the weights, and the largest :func:`difference` between a graph and torch in float32. float32: its
+#: rounding, ten times over. The others: what their mantissas leave after tens of layers.
+PRECISIONS = {"float32": (torch.float32, 2e-6), "float16": (torch.float16, 5e-3), "bfloat16": (torch.bfloat16, 2e-2)}
+#: Batches at which a graph is compared with torch.
+BATCHES = (1, 64, 300)
+#: A protobuf cannot hold 2 GB; larger graphs keep their weights in a second file.
+_LARGEST_PROTOBUF = 1_900_000_000
+#: Parameters up to which a part is compared at all batches; a larger one at the first only, or it would take hours.
+_SMALL = 50_000_000
+#: What runs a graph of a precision as it is written, on a CPU: ONNX Runtime has few bfloat16 kernels there.
+_RUNNERS = {"float32": "onnxruntime", "float16": "onnxruntime", "bfloat16": "openvino"}
+_OUTPUTS = {"encoder": ["latent"], "predictor": ["next_latent", "next_state"], "proposal": ["action", "log_std"]}
 
 
-def export_graph(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path) -> None:
-    """Write ``module`` as ONNX; the first dimension of every input is free. Inputs are examples with batch >= 2."""
-    batch = torch.export.Dim.DYNAMIC
-    shapes = tuple({0: batch} for _ in inputs)
-    log = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(log):
+def example_inputs(
+    part: str, module: nn.Module, spec: BundleSpec, batch: int = 2, window: int = 2
+) -> dict[str, Tensor]:
+    """Random inputs of a part by name: float32, of a bundle's shapes. See :mod:`wm_models.architectures`."""
+    px, tokens, channels = spec.preprocess, spec.latent.tokens, spec.latent.channels
+    generator = torch.Generator().manual_seed(batch)
+
+    def draw(*shape: int) -> Tensor:
+        return 0.5 * torch.randn(*shape, generator=generator)
+
+    if part == "encoder":
+        return {"image": draw(batch, 3, px.height, px.width)}
+    if part == "proposal":
+        return {"latent": draw(batch, tokens, channels), "goal": draw(batch, tokens, channels), "state": draw(batch, 7)}
+    if is_windowed(module):
+        shapes = {"latents": (tokens, channels), "states": (7,), "actions": (7,)}
+        return {name: draw(batch, window, *shape) for name, shape in shapes.items()}
+    return {"latent": draw(batch, tokens, channels), "state": draw(batch, 7), "action": draw(batch, 7)}
+
+
+def difference(found: np.ndarray, wanted: np.ndarray, precision: str) -> float:
+    """How far ``found`` is from ``wanted``: in float32 the largest error relative to the largest value, with less
+    precision, where single values err by chance, the norm of the error relative to the norm."""
+    error = found - wanted
+    if precision == "float32":
+        return float(np.abs(error).max() / np.abs(wanted).max())
+    return float(np.linalg.norm(error) / np.linalg.norm(wanted))
+
+
+def is_windowed(module: nn.Module) -> bool:
+    """Whether a predictor looks at a window of frames."""
+    return "latents" in inspect.signature(module.forward).parameters
+
+
+def export_graph(
+    part: str, module: nn.Module, spec: BundleSpec, path: Path, precision: str = "float32"
+) -> float | None:
+    """Write a part as ``path`` (and ``path``.data where it is large) and compare it with torch as it came.
+
+    The batch is free, and so is the window of a predictor that has one. ``module`` is then converted to ``precision``.
+
+    Returns the largest relative difference; None where nothing is installed that runs such a graph on a CPU.
+    Raises BundleError if that is more than :data:`PRECISIONS` allows.
+    """
+    dtype, tolerance = PRECISIONS[precision]
+    windows = range(1, min(spec.history, 3) + 1) if part == "predictor" and is_windowed(module) else (1,)
+    small = sum(p.numel() for p in module.parameters()) <= _SMALL
+    checks: list[tuple[dict[str, Tensor], list[Tensor]]] = []
+    for batch in BATCHES if small else BATCHES[:1]:
+        for window in windows:
+            inputs = example_inputs(part, module, spec, batch, window)
+            with torch.no_grad():
+                expected = module.eval()(*inputs.values())
+            checks.append((inputs, list(expected) if isinstance(expected, tuple) else [expected]))
+    names = _OUTPUTS[part][: len(checks[0][1])]
+    _write(module.to(dtype), example_inputs(part, module, spec), names, path, precision)
+    return _difference(path, checks, names, precision, tolerance)
+
+
+def export_bundle(
+    path: str | Path,
+    spec: BundleSpec,
+    parts: Mapping[str, nn.Module],
+    card: str,
+    precision: str = "float32",
+    progress: Callable[[str], None] = lambda step: None,
+) -> Bundle:
+    """Write a bundle: for each part its weights, and its graph in ``precision``, checked against torch.
+
+    ``card`` may hold ``{parity}``, which becomes a line with the measured differences; ``progress`` is told what is
+    being done. Raises BundleError where a graph differs from torch by more than :data:`PRECISIONS` allows.
+    """
+    differences: dict[str, str] = {}
+
+    def write_weights(part: str) -> Callable[[Path], None]:
+        return lambda target: save_weights(parts[part], target)
+
+    def write_graph(part: str) -> Callable[[Path], None]:
+        def write(target: Path) -> None:
+            progress(f"{part}: export in {precision}, and comparison with torch")
+            found = export_graph(part, parts[part], spec, target, precision)
+            differences[part] = "not compared" if found is None else f"{found:.1e}"
+
+        return write
+
+    files: dict[str, Callable[[Path], object]] = {}
+    for part in parts:
+        files[f"{part}.safetensors"] = write_weights(part)
+    for part in parts:
+        files[f"{part}.onnx"] = write_graph(part)
+
+    def final_card() -> str:
+        return card.replace("{parity}", ", ".join(f"{part} {value}" for part, value in differences.items()))
+
+    return write_bundle(path, dataclasses.replace(spec, precision=precision), files, final_card)
+
+
+def save_weights(module: nn.Module, target: Path) -> None:
+    """The module's state dict as safetensors."""
+    save_file({name: tensor.detach().contiguous() for name, tensor in module.state_dict().items()}, target)
+    target.chmod(0o644)  # as any other file; safetensors writes it for its owner alone
+
+
+def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path, precision: str) -> None:
+    free = torch.export.Dim.DYNAMIC
+    windowed = "latents" in inputs
+    shapes = tuple({0: free, 1: free} if windowed else {0: free} for _ in inputs)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
@@ -41,67 +156,36 @@ def export_graph(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str
             output_names=outputs,
             dynamic_shapes=shapes,
             verbose=False,
+            # The exporter's own fusions leave float32 constants in graphs of less precision, which no back end takes.
+            optimize=precision == "float32",
         )
         assert program is not None
-        program.save(str(path), external_data=False)
+        program.model.metadata_props["precision"] = precision  # back ends report it; inputs are float32 in any case
+        size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+        program.save(str(path), external_data=size > _LARGEST_PROTOBUF)
 
 
-def parity(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path, backend: str) -> float:
-    """Largest relative difference between a graph on ``backend`` and torch, over batches 1, 64 and 300."""
-    runner = load_backend(backend, path)
+def _difference(
+    path: Path,
+    checks: list[tuple[dict[str, Tensor], list[Tensor]]],
+    names: list[str],
+    precision: str,
+    tolerance: float,
+) -> float | None:
+    """Largest relative difference between a graph and what torch gave; None if nothing here can run the graph."""
+    try:
+        runner = load_backend(_RUNNERS[precision], path)
+    except BackendUnavailableError:
+        return None
     worst = 0.0
-    generator = torch.Generator().manual_seed(0)
-    for batch in (1, 64, 300):
-        batched = {
-            name: torch.randn(batch, *example.shape[1:], generator=generator) * 0.5 for name, example in inputs.items()
-        }
-        with torch.no_grad():
-            expected = module(*batched.values())
-        expected = expected if isinstance(expected, tuple) else (expected,)
-        found = runner.infer({name: value.numpy() for name, value in batched.items()})
-        for name, value in zip(outputs, expected, strict=True):
-            wanted = value.numpy()
-            worst = max(worst, float(np.abs(found[name] - wanted).max() / np.abs(wanted).max()))
-    runner.close()
+    try:
+        wanted = runner.io.inputs
+        for inputs, expected in checks:
+            found = runner.infer({name: value.numpy() for name, value in inputs.items() if name in wanted})
+            for name, value in zip(names, expected, strict=True):
+                worst = max(worst, difference(found[name], value.numpy(), precision))
+    finally:
+        runner.close()
+    if not worst <= tolerance:  # NaN is refused as well
+        raise BundleError(f"{path.name} in {precision} differs from torch by {worst:.1e}, more than {tolerance:.0e}")
     return worst
-
-
-def export_bundle(
-    path: str | Path,
-    spec: BundleSpec,
-    encoder: nn.Module,
-    predictor: nn.Module,
-    card: str,
-    proposal: nn.Module | None = None,
-) -> Bundle:
-    """Export the graphs, check them on ONNX Runtime against torch, and write the bundle.
-
-    ``card`` may hold ``{parity}``, which becomes a line with the measured differences.
-    Raises BundleError where a graph differs from torch by more than :data:`PARITY`.
-    """
-    px = spec.preprocess
-    tokens, channels = spec.latent.tokens, spec.latent.channels
-    graphs = {
-        "encoder": (encoder, {"image": torch.randn(2, 3, px.height, px.width)}, ["latent"]),
-        "predictor": (
-            predictor,
-            {"latent": torch.randn(2, tokens, channels), "state": torch.randn(2, 7), "action": torch.randn(2, 7)},
-            ["next_latent", "next_state"],
-        ),
-    }
-    if proposal is not None:
-        latent = torch.randn(2, tokens, channels)
-        inputs = {"latent": latent, "goal": latent.clone(), "state": torch.randn(2, 7)}
-        graphs["proposal"] = (proposal, inputs, ["action", "log_std"])
-    with tempfile.TemporaryDirectory() as folder:
-        files: dict[str, str | Path] = {}
-        differences: dict[str, float] = {}
-        for name, (module, inputs, outputs) in graphs.items():
-            graph = Path(folder) / f"{name}.onnx"
-            export_graph(module, inputs, outputs, graph)
-            differences[name] = parity(module.eval(), inputs, outputs, graph, "onnxruntime")
-            if differences[name] > PARITY:
-                raise BundleError(f"{name}.onnx differs from torch by {differences[name]:.1e}, more than {PARITY:.0e}")
-            files[graph.name] = graph
-        line = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
-        return write_bundle(path, spec, files, card.replace("{parity}", line))

@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from wm_core import pose
 from wm_core.errors import BundleError
 
-from .backends import Backend, load_backend
+from .backends import Backend, BackendError, load_part
 from .bundle import Bundle, BundleSpec
 from .preprocess import preprocess
 
 Float32 = NDArray[np.float32]
+Shapes = dict[str, tuple[int | None, ...]]
 
 
 class WorldModel:
@@ -23,10 +24,11 @@ class WorldModel:
 
     Args:
         bundle: a loaded bundle.
-        backend: the name of the back end, see :mod:`wm_models.backends`.
+        backend: the name of the back end, and its options if any: see :func:`wm_models.backends.load_part`.
         threads: threads for each graph. One is the default, because the camera, the encoder, the planner and a
             50 Hz controller share the cores; give the planner more where the machine has them.
         parts: which graphs to load; a node that only encodes or only plans needs only one.
+        memory_mb: the predictor is run on so many candidates at a time that their windows fit into this.
 
     Raises BundleError where a graph is not what the bundle says, BackendError where the back end cannot be had.
     """
@@ -37,25 +39,23 @@ class WorldModel:
         backend: str = "onnxruntime",
         threads: int = 1,
         parts: Sequence[str] = ("encoder", "predictor"),
+        memory_mb: float = 1024.0,
     ) -> None:
         if not parts or not set(parts) <= {"encoder", "predictor"}:
             raise ValueError(f"parts must be 'encoder', 'predictor' or both, not {list(parts)}")
+        if not memory_mb > 0.0:
+            raise BackendError(f"memory_mb = {memory_mb} must be positive")
         self.spec: BundleSpec = bundle.spec
-        tokens, channels = self.latent_shape
-        latent, seven = (None, tokens, channels), (None, pose.STATE_DIM)
-        image = (None, 3, self.spec.preprocess.height, self.spec.preprocess.width)
+        latent, image = (None, *self.latent_shape), (None, 3, self.spec.preprocess.height, self.spec.preprocess.width)
         self._parts: dict[str, Backend] = {}
+        self._memory_bytes = memory_mb * 2**20
         try:
             for part in parts:
-                self._parts[part] = load_backend(backend, bundle.file(f"{part}.onnx"), threads=threads)
+                self._parts[part] = load_part(backend, bundle, part, threads=threads)
             if "encoder" in parts:
                 self._check("encoder", bundle, {"image": image}, {"latent": latent})
             if "predictor" in parts:
-                inputs = {"latent": latent, "state": seven, "action": seven}
-                outputs: dict[str, tuple[int | None, ...]] = {"next_latent": latent}
-                if "next_state" in self._parts["predictor"].io.outputs:
-                    outputs["next_state"] = seven
-                self._check("predictor", bundle, inputs, outputs)
+                self._check("predictor", bundle, *self._predictor_signature(latent))
         except BaseException:
             self.close()
             raise
@@ -84,26 +84,44 @@ class WorldModel:
         Raises ValueError where an input has another shape or kind, or is not finite. What the predictor returns is
         not checked here: a latent that is not finite has an energy that is not finite.
         """
-        predictor = self._part("predictor")
+        self._part("predictor")
         start = _finite("latent", latent, self.latent_shape)
         origin = _finite("state", state, (pose.STATE_DIM,), np.float64)
         moves = _finite("actions", actions, (None, None, pose.STATE_DIM), np.float64)
         samples, horizon = moves.shape[:2]
-        latents = np.empty((horizon, samples, *start.shape), dtype=np.float32)
-        states = np.empty((samples, horizon, pose.STATE_DIM))
-        now_latent, now_state = np.repeat(start[None], samples, axis=0), np.repeat(origin[None], samples, axis=0)
-        for step in range(horizon):
-            out = predictor.infer(
-                {
-                    "latent": now_latent,
-                    "state": now_state.astype(np.float32),
-                    "action": moves[:, step].astype(np.float32),
-                }
-            )
-            now_latent = latents[step] = out["next_latent"]
-            now_state = out["next_state"] if "next_state" in out else pose.integrate(now_state, moves[:, step])
-            states[:, step] = now_state
-        return np.moveaxis(latents, 0, 1), states
+        # Steps first: what a step writes, and the next one reads, then lies together.
+        latents = np.empty((horizon + 1, samples, *start.shape), dtype=np.float32)
+        states = np.empty((horizon + 1, samples, pose.STATE_DIM))
+        latents[0], states[0] = start, origin
+        chunk = self._chunk(min(horizon, self.spec.history))
+        for first in range(0, samples, chunk):
+            part = slice(first, first + chunk)
+            for step in range(horizon):
+                self._predict(latents[:, part], states[:, part], moves[part], step)
+        return np.moveaxis(latents[1:], 0, 1), np.moveaxis(states[1:], 0, 1)
+
+    def _predict(self, latents: Float32, states: pose.Array, moves: pose.Array, step: int) -> None:
+        """Fill in what follows ``step``: latents (H+1, n, T, C) and states (H+1, n, 7) from actions (n, H, 7)."""
+        if self._windowed:
+            window = slice(max(0, step + 1 - self.spec.history), step + 1)
+            inputs = {
+                "latents": latents[window].swapaxes(0, 1),
+                "states": states[window].swapaxes(0, 1),
+                "actions": moves[:, window],
+            }
+        else:
+            inputs = {"latent": latents[step], "state": states[step], "action": moves[:, step]}
+        wanted = self._part("predictor").io.inputs
+        out = self._part("predictor").infer(
+            {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in inputs.items() if name in wanted}
+        )
+        latents[step + 1] = out["next_latent"]
+        states[step + 1] = out["next_state"] if "next_state" in out else pose.integrate(states[step], moves[:, step])
+
+    def _chunk(self, window: int) -> int:
+        """How many candidates to run at a time: their windows, what the predictor returns, and its own copy of both."""
+        tokens, channels = self.latent_shape
+        return max(1, int(self._memory_bytes // (2 * (window + 1) * tokens * channels * 4)))
 
     def energy(self, latents: ArrayLike, goal: ArrayLike) -> Float32:
         """Distance of latents ``(..., T, C)`` to a goal ``(T, C)``, float32 ``(...)``: mean |d| or d squared.
@@ -135,12 +153,35 @@ class WorldModel:
             raise ValueError(f"this WorldModel was loaded without its {part}")
         return self._parts[part]
 
+    @property
+    def _windowed(self) -> bool:
+        """Whether the predictor looks at a window of frames, see :mod:`wm_models.architectures`."""
+        return "latents" in self._parts["predictor"].io.inputs
+
+    def _predictor_signature(self, latent: tuple[int | None, ...]) -> tuple[Shapes, Shapes]:
+        """The inputs and outputs that the predictor must have; a model need not look at the state, or predict it."""
+        io, seven = self._parts["predictor"].io, (None, pose.STATE_DIM)
+        outputs: Shapes = {"next_latent": latent}
+        if "next_state" in io.outputs:
+            outputs["next_state"] = seven
+        if not self._windowed:
+            if self.spec.history != 1:
+                raise BundleError(
+                    f"the bundle {self.spec.name} has history {self.spec.history}, but its predictor takes one frame; "
+                    "export the bundle again"
+                )
+            return {"latent": latent, "state": seven, "action": seven}, outputs
+        windows: Shapes = {"latents": (None, *latent), "actions": (None, None, pose.STATE_DIM)}
+        if "states" in io.inputs:
+            windows["states"] = (None, None, pose.STATE_DIM)
+        return windows, outputs
+
     def _check(
         self,
         part: str,
         bundle: Bundle,
-        inputs: dict[str, tuple[int | None, ...]],
-        outputs: dict[str, tuple[int | None, ...]],
+        inputs: Shapes,
+        outputs: Shapes,
     ) -> None:
         """Compare a graph with what the bundle promises; the outputs by running it, as declared shapes may be free."""
         backend, again = self._parts[part], "; export the bundle again"
@@ -154,7 +195,7 @@ class WorldModel:
             for name, tensor in found.items():
                 if tensor.dtype != "float32":
                     raise BundleError(f"{where}: '{name}' must be float32, not {tensor.dtype}{again}")
-        batch = 2
+        batch = 2  # and a window of two frames, where there is one
         for name, shape in inputs.items():
             if not backend.io.inputs[name].accepts(tuple(batch if size is None else size for size in shape)):
                 found_shape = backend.io.inputs[name].shape

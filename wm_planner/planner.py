@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from wm_core.errors import ConfigError, GoalError, WmError
 from wm_core.limits import Limits
 from wm_core.pose import STATE_DIM
+from wm_models.search import SearchConfig
 
 from . import guardrails
 from .action_space import ActionSpace
@@ -22,6 +23,7 @@ from .optimisers import Cem, CemConfig, Proposed, Solution
 from .path import integrate_path
 from .problem import PlanningProblem
 from .proposals import Proposal
+from .proposals.base import Remembers
 from .subgoals import SubgoalConfig, Subgoals
 
 Array = NDArray[np.float64]
@@ -43,6 +45,8 @@ class PlannerConfig(CemConfig):
     #: ... and the price of leaving it by the largest action in one dimension, as a share of the energy to the goal: far
     #: from a goal the energy is nearly flat, and small differences of it mean little. 0: none.
     trust: float = 0.0
+    #: Start the search from one with the bundle's predictor on a GPU, for models too large for the fields above.
+    search: SearchConfig | None = None
     subgoals: SubgoalConfig = field(default_factory=SubgoalConfig)
 
     def __post_init__(self) -> None:
@@ -52,6 +56,8 @@ class PlannerConfig(CemConfig):
         for name in ("final_weight", "smoothness", "gripper_switch", "trust"):
             if not 0.0 <= getattr(self, name) < np.inf:
                 raise ConfigError(f"planner {name} = {getattr(self, name)} must be a finite number, at least 0")
+        if self.proposal and self.search is not None:
+            raise ConfigError("planner proposal and search are both starts of the search; choose one of them")
         if self.final_weight == 0.0 and self.horizon == 1:
             raise ConfigError("planner final_weight = 0 leaves nothing to plan for at horizon 1")
 
@@ -129,6 +135,8 @@ class Planner:
     def reset(self) -> None:
         """Back to the first sub-goal, without a warm start, with the random numbers of the first plan."""
         self._optimiser.reset()
+        if isinstance(self._proposal, Remembers):
+            self._proposal.reset()
         self._planned_s = None
         if self._subgoals is not None:
             self._subgoals.reset()

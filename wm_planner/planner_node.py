@@ -67,7 +67,7 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         c = self.config
         bundle = Bundle.load(c.bundle)
         self._model = WorldModel(bundle, c.backend, c.threads, parts=("predictor",))
-        self._proposal = bundled(bundle, c.proposal, c.backend, c.threads)
+        self._proposal = bundled(bundle, c.proposal, c.backend, c.threads, c.search, c.limits)
         self._planner = Planner(self._model, c.limits, c, self._proposal)
         self._period_s = self._model.spec.step_period_s
         pictures = load_goals(c.goal) if c.goal else []

@@ -322,16 +322,28 @@ def _build_model(mj: Any, camera: Camera) -> Any:
     world = spec.worldbody
     world.add_light(pos=[0.6, -0.6, 1.8], dir=[-0.1, 0.4, -1.0], diffuse=[0.5, 0.5, 0.5], specular=[0.1] * 3)
     world.add_geom(
-        name="table", type=mj.mjtGeom.mjGEOM_BOX, size=[0.45, 0.6, 0.02], pos=[0.55, 0.0, -0.02],
-        rgba=[0.80, 0.74, 0.66, 1.0], friction=[1.0, 0.005, 0.0001],
+        name="table",
+        type=mj.mjtGeom.mjGEOM_BOX,
+        size=[0.45, 0.6, 0.02],
+        pos=[0.55, 0.0, -0.02],
+        rgba=[0.80, 0.74, 0.66, 1.0],
+        friction=[1.0, 0.005, 0.0001],
     )
     world.add_geom(
-        name="floor", type=mj.mjtGeom.mjGEOM_BOX, size=[6.0, 6.0, 0.01], pos=[0, 0, -0.4], rgba=[0.45, 0.48, 0.52, 1],
+        name="floor",
+        type=mj.mjtGeom.mjGEOM_BOX,
+        size=[6.0, 6.0, 0.01],
+        pos=[0, 0, -0.4],
+        rgba=[0.45, 0.48, 0.52, 1],
     )
     cube = world.add_body(name="cube", pos=[0.45, 0.3, CUBE_HALF_M])
     cube.add_freejoint(name="cube")
     cube.add_geom(
-        name="cube", type=mj.mjtGeom.mjGEOM_BOX, size=[CUBE_HALF_M] * 3, mass=0.08, rgba=[0.86, 0.12, 0.10, 1.0],
+        name="cube",
+        type=mj.mjtGeom.mjGEOM_BOX,
+        size=[CUBE_HALF_M] * 3,
+        mass=0.08,
+        rgba=[0.86, 0.12, 0.10, 1.0],
         friction=[1.0, 0.02, 0.0005],
     )
     forward = np.subtract(camera.target_m, camera.position_m)

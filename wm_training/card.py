@@ -10,6 +10,7 @@ from wm_core.errors import WmError
 from wm_models.bundle import ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
 
 from .collect import FIRST_TRAINING_SEED
+from .recipes import build
 from .train import MEAN, METRICS, STD, load_model, load_proposal
 
 NAME = "panda_pick_place"
@@ -17,18 +18,18 @@ NAME = "panda_pick_place"
 
 def bundle_spec(setup: dict[str, Any]) -> BundleSpec:
     """The bundle's specification for a run's set-up, as :func:`wm_training.train.load_model` returns it."""
-    data, model = setup["data"], setup["model"]
-    step = data["step_m"]
+    data, step = setup["data"], setup["data"]["step_m"]
+    model = build(setup["architecture"], setup["model"])
     return BundleSpec(
-        name=NAME,
-        architecture="conv_jepa",
+        name=NAME if setup["architecture"] == "conv_jepa" else f"{NAME}_{setup['architecture']}",
+        architecture=setup["architecture"],
         licence="Apache-2.0",
         step_period_s=data["step_period_s"],
         pose_frame="tcp",
-        latent=LatentSpec(tokens=1, channels=model["latent_dim"]),
+        latent=LatentSpec(tokens=1, channels=model.latent_dim),
         preprocess=PreprocessSpec(
-            height=model["image_px"],
-            width=model["image_px"],
+            height=model.image_px,
+            width=model.image_px,
             min_aspect=1.0,
             max_aspect=1.0,
             interpolation="area",
@@ -42,6 +43,8 @@ def bundle_spec(setup: dict[str, Any]) -> BundleSpec:
             gripper_levels=(-1.0, 0.0, 1.0),
         ),
         energy="l2",
+        history=getattr(model.sizes, "history", 1),
+        model=setup["model"],
     )
 
 
@@ -53,9 +56,10 @@ def export(run: str | Path, out: str | Path, scores: str | Path | None = None) -
     from wm_models.export import export_bundle
 
     model, setup = load_model(run)
-    proposal = load_proposal(run, model.config)
+    proposal = load_proposal(run, setup)
     card = _card(Path(run), setup, scores, proposal is not None)
-    return export_bundle(out, bundle_spec(setup), model.encoder, model.predictor, card, proposal)
+    parts = {"encoder": model.encoder, "predictor": model.predictor}
+    return export_bundle(out, bundle_spec(setup), parts | ({"proposal": proposal} if proposal else {}), card)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -70,10 +74,11 @@ def _card(run: Path, setup: dict[str, Any], scores: str | Path | None, proposal:
     held_out = _read(run / METRICS)["held_out"] if (run / METRICS).exists() else {}
     first = FIRST_TRAINING_SEED + data["seed"] * 100_000
     lines = [
-        f"# {NAME}",
+        f"# {bundle_spec(setup).name}",
         "",
-        "A small convolutional JEPA of a simulated Franka Panda with a Robotiq 2F-85 that picks and places a cube,",
-        "seen by one exterior camera. It works in this repository's simulator only; it was never shown a real arm.",
+        f"A small JEPA (architecture {setup['architecture']}) of a simulated Franka Panda with a Robotiq 2F-85 that",
+        "picks and places a cube, seen by one exterior camera. It works in this repository's simulator only; it was",
+        "never shown a real arm.",
         "",
         "## Data",
         f"{data['episodes']} episodes of {data['steps']} steps of {data['step_period_s']} s from `wm data generate`: "

@@ -36,7 +36,7 @@ META = "data.json"
 class CollectConfig:
     """What is collected. A change of any of these needs an empty data folder."""
 
-    episodes: int = 1600
+    episodes: int = 2400
     steps: int = 28
     seed: int = 0
     image_px: int = 64

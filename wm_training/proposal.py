@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wm_models.conv_jepa import ConvJepa, Proposal
+from wm_models import architectures
+from wm_models.architectures.proposal import Proposal
 
 from .dataset import Episodes
+from .recipes import Recipe, sizes_of
 
 _CHUNK = 512
 
@@ -35,7 +37,7 @@ class ProposalConfig:
 
 
 @torch.no_grad()
-def encode_all(model: ConvJepa, episodes: Episodes, normalise: Callable[[np.ndarray], Tensor]) -> Tensor:
+def encode_all(model: Recipe, episodes: Episodes, normalise: Callable[[np.ndarray], Tensor]) -> Tensor:
     """Latents (E, T+1, D) of every frame."""
     model.eval()
     frames = episodes.frames.reshape(-1, *episodes.frames.shape[2:])
@@ -47,10 +49,12 @@ class ProposalTrainer:
     """Trains a proposal on the latents (E, T+1, D) of :func:`encode_all`. ``training`` are the episodes to use."""
 
     def __init__(
-        self, model: ConvJepa, episodes: Episodes, latents: Tensor, training: np.ndarray, config: ProposalConfig
+        self, model: Recipe, episodes: Episodes, latents: Tensor, training: np.ndarray, config: ProposalConfig
     ) -> None:
         torch.manual_seed(config.seed)
-        self.proposal = Proposal(model.config)
+        fresh = architectures.build(model.architecture, "proposal", sizes_of(model))
+        assert isinstance(fresh, Proposal)
+        self.proposal = fresh.train()
         self.config, self.training, self.latents = config, training, latents
         self.states, self.actions = torch.from_numpy(episodes.states), torch.from_numpy(episodes.actions)
         self.steps = episodes.steps

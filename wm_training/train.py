@@ -1,4 +1,4 @@
-"""End-to-end training of the convolutional JEPA: deterministic for a seed and thread count, and it resumes."""
+"""End-to-end training of a JEPA: deterministic for a seed and thread count, and it resumes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from wm_core import config
 from wm_core.errors import WmError
-from wm_models.conv_jepa import ConvJepa, ConvJepaConfig, Proposal
+from wm_models import architectures
 
 from .dataset import Episodes
 from .losses import sigreg
 from .proposal import ProposalConfig, ProposalTrainer, encode_all
+from .recipes import MOVED, Recipe, build, sizes_of
 
 #: Camera frames are shown to the encoder as (x / 255 - MEAN) / STD.
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -29,7 +30,7 @@ METRICS = "metrics.json"
 
 @dataclass(frozen=True)
 class TrainConfig:
-    iterations: int = 3500
+    iterations: int = 5000
     windows: int = 64
     horizon: int = 4
     learning_rate: float = 1e-3
@@ -52,66 +53,59 @@ def normalise(frames: np.ndarray) -> Tensor:
 
 
 def objective(
-    model: ConvJepa, frames: np.ndarray, states: np.ndarray, actions: np.ndarray, config: TrainConfig
+    model: Recipe, frames: np.ndarray, states: np.ndarray, actions: np.ndarray, config: TrainConfig
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss of a batch of windows (see :meth:`Episodes.windows`) and its terms.
 
     Teacher-forced and rolled-out prediction in latent space (targets are not detached: SIGReg alone keeps the latent
     from collapsing, as in LeWorldModel), the predicted arm state, and inverse dynamics.
     """
-    count, horizon = actions.shape[:2]
-    scale = model.predictor.action_scale
     s, a = torch.from_numpy(states), torch.from_numpy(actions)
-    z = model.encoder(normalise(frames)).view(count, horizon + 1, 1, -1)
+    z = model.encoder(normalise(frames)).view(*states.shape[:2], 1, -1)
 
     def flat(x: Tensor) -> Tensor:
         return x.reshape(-1, *x.shape[2:])
 
-    forced, forced_state = model.predictor(flat(z[:, :-1]), flat(s[:, :-1]), flat(a))
-    teacher = (forced - flat(z[:, 1:])).square().mean()
-    inverse = (model.inverse(flat(z[:, :-1]), flat(z[:, 1:])) - flat(a) / scale).square()[:, _SEARCHED].mean()
-    state = _state_error(forced_state, flat(s[:, 1:]), scale)
-    latent, pose = z[:, 0], s[:, 0]
-    rollout = torch.zeros(())
-    for step in range(horizon):
-        latent, pose = model.predictor(latent, pose, a[:, step])
-        if step > 0:  # the first step is the teacher-forced one
-            rollout = rollout + (latent - z[:, step + 1]).square().mean()
-            state = state + _state_error(pose, s[:, step + 1], scale) / horizon
-    rollout = rollout / (horizon - 1)
+    said = model.predict(z, s, a)
+    teacher = (said.forced - z[:, 1:]).square().mean()
+    rollout = (said.rolled[:, 1:] - z[:, 2:]).square().mean()  # its first step is the teacher-forced one
+    inverse = (model.inverse(flat(z[:, :-1]), flat(z[:, 1:])) - flat(a) / model.scale).square()[:, MOVED].mean()
     regulariser = sigreg(z.reshape(-1, z.shape[-1]), torch.randn(z.shape[-1], config.sigreg_projections))
     loss = (
         teacher
         + rollout
         + config.sigreg_weight * regulariser
         + config.inverse_weight * inverse
-        + config.state_weight * state
+        + config.state_weight * said.state
     )
-    copy = (flat(z[:, 1:]) - flat(z[:, :-1])).square().mean()
+    copy = (z[:, 1:] - z[:, :-1]).square().mean()
     terms = {"loss": loss, "teacher": teacher, "rollout": rollout, "sigreg": regulariser, "inverse": inverse}
-    terms |= {"state": state, "copy": copy}
+    terms |= {"state": said.state, "copy": copy}
     return loss, {name: float(value.detach()) for name, value in terms.items()}
-
-
-#: Dimensions of the action that the data moves; the shipped model pins the rotation.
-_SEARCHED = (0, 1, 2, 6)
-
-
-def _state_error(predicted: Tensor, measured: Tensor, scale: Tensor) -> Tensor:
-    return ((predicted - measured) / scale)[:, _SEARCHED].square().mean()
 
 
 class Trainer:
     """One training run in ``folder``: checkpoint, metrics. Continues a run that is already there.
 
+    Args:
+        architecture: one of :data:`wm_training.recipes.RECIPES`.
+        sizes: what differs from the defaults of the architecture's ``Config``.
+
     Raises WmError where the folder holds a run of another configuration.
     """
 
-    def __init__(self, episodes: Episodes, folder: str | Path, config: TrainConfig, model: ConvJepaConfig) -> None:
+    def __init__(
+        self,
+        episodes: Episodes,
+        folder: str | Path,
+        config: TrainConfig,
+        architecture: str = "conv_jepa",
+        sizes: dict[str, Any] | None = None,
+    ) -> None:
         self.episodes, self.config, self.folder = episodes, config, Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
-        self.model = ConvJepa(model)
+        self.model = build(architecture, {} if sizes is None else sizes)
         self.rng = np.random.default_rng(config.seed)
         split = np.random.default_rng(config.seed).permutation(len(episodes))
         held = max(1, round(config.holdout * len(episodes)))
@@ -123,7 +117,12 @@ class Trainer:
             lr=config.learning_rate,
         )
         self.iteration = 0
-        self.setup = {"train": asdict(config), "model": asdict(model), "data": episodes.meta}
+        self.setup = {
+            "architecture": architecture,
+            "train": asdict(config),
+            "model": sizes_of(self.model),
+            "data": episodes.meta,
+        }
         if (self.folder / CHECKPOINT).exists():
             self._resume()
 
@@ -204,23 +203,23 @@ class Trainer:
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def load_model(folder: str | Path) -> tuple[ConvJepa, dict]:
+def load_model(folder: str | Path) -> tuple[Recipe, dict]:
     """The trained model of a run, in evaluation mode, and the run's set-up. Raises WmError if there is none."""
     path = Path(folder) / CHECKPOINT
     if not path.exists():
         raise WmError(f"there is no trained model in {folder}; run 'wm train --out {folder}' first")
     saved = torch.load(path, weights_only=True)
     setup = json.loads(saved["setup"])
-    model = ConvJepa(config.from_dict(ConvJepaConfig, setup["model"]))
+    model = build(setup["architecture"], setup["model"])
     model.load_state_dict(saved["model"])
     return model.eval(), setup
 
 
-def load_proposal(folder: str | Path, config: ConvJepaConfig) -> Proposal | None:
-    """The trained proposal of a run, in evaluation mode; None if the run has none."""
+def load_proposal(folder: str | Path, setup: dict) -> nn.Module | None:
+    """The trained proposal of a run with this set-up, in evaluation mode; None if the run has none."""
     path = Path(folder) / PROPOSAL
     if not path.exists():
         return None
-    proposal = Proposal(config)
+    proposal = architectures.build(setup["architecture"], "proposal", setup["model"])
     proposal.load_state_dict(torch.load(path, weights_only=True))
-    return proposal.eval()
+    return proposal

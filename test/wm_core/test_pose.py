@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wm_core import pose
 
-REFERENCE = Path(__file__).parents[1] / "data" / "vjepa2_ac_poses.npz"  # facebookresearch/vjepa2 on float32 poses
+REFERENCE = Path(__file__).parents[1] / "data" / "vjepa2_ac_public.npz"  # facebookresearch/vjepa2 on float32 poses
 
 angle = st.floats(-np.pi, np.pi)
 pitch = st.floats(-np.pi / 2, np.pi / 2)

@@ -65,6 +65,25 @@ def save_predictor(path: Path, *, with_state: bool = False, batch: int | str = "
     return _save(path, nodes, inputs, outputs, {"effect": effect, "shape": shape})
 
 
+def save_window_predictor(path: Path) -> Path:
+    """next_latent = mean of the window's latents + the last action @ EFFECT; it takes no states."""
+    nodes = [
+        helper.make_node("ReduceMean", ["latents", "frames"], ["mean"], keepdims=0),
+        helper.make_node("Gather", ["actions", "last"], ["action"], axis=1),
+        helper.make_node("MatMul", ["action", "effect"], ["moved"]),
+        helper.make_node("Reshape", ["moved", "shape"], ["delta"]),
+        helper.make_node("Add", ["mean", "delta"], ["next_latent"]),
+    ]
+    inputs = [_value("latents", ["batch", "window", TOKENS, CHANNELS]), _value("actions", ["batch", "window", 7])]
+    constants = {
+        "effect": EFFECT,
+        "shape": np.array([-1, TOKENS, CHANNELS], dtype=np.int64),
+        "frames": np.array([1], dtype=np.int64),
+        "last": np.array(-1, dtype=np.int64),
+    }
+    return _save(path, nodes, inputs, [_value("next_latent", ["batch", TOKENS, CHANNELS])], constants)
+
+
 def make_spec(**changes) -> BundleSpec:
     values = {
         "name": "tiny",
@@ -107,7 +126,7 @@ def make_bundle(tmp_path: Path, graphs: dict[str, Path]):
 @pytest.fixture
 def save():
     """The savers above, for tests that need another graph."""
-    return {"encoder": save_encoder, "predictor": save_predictor}
+    return {"encoder": save_encoder, "predictor": save_predictor, "window": save_window_predictor}
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_graph_that_is_not_listed(bundle):
         ({"colour": "red"}, "colour"),
         ({"preprocess": {"height": 8, "width": 8, "gamma": 2.0}}, "gamma"),
         ({"format": 2}, "format 2"),
-        ({"history": 3}, "history 3"),
+        ({"history": 0}, "history 0"),
         ({"energy": "cosine"}, "cosine"),
         ({"pose_frame": "wrist"}, "wrist"),
         ({"step_period_s": 0}, "step_period_s"),

@@ -12,7 +12,7 @@ from wm_models.bundle import PreprocessSpec
 from wm_models.preprocess import crop_box, preprocess
 
 #: The prep_* arrays computed with facebookresearch/vjepa2 (MIT): the 256-pixel results are every 5th row and column.
-PARITY = np.load(Path(__file__).parent / "prep_parity.npz")
+PARITY = np.load(Path(__file__).parents[1] / "data" / "vjepa2_ac_public.npz")
 PLAIN = PreprocessSpec(8, 8, min_aspect=1.0, max_aspect=1.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 

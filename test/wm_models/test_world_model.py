@@ -51,6 +51,38 @@ def test_states_that_the_predictor_predicts_are_taken(make_bundle, save, tmp_pat
     np.testing.assert_allclose(states, STATE + 2.0 * np.cumsum(ACTIONS, axis=1), atol=1e-5)
 
 
+@pytest.mark.parametrize("history", [1, 2, 3, 5])
+def test_a_window_fills_with_imagined_frames_and_then_slides(make_bundle, save, tmp_path, effect, history):
+    model = WorldModel(make_bundle({"predictor.onnx": save["window"](tmp_path / "w.onnx")}, history=history))
+    actions = RNG.uniform(-0.3, 0.3, size=(6, 4, 7))
+    latents, states = model.rollout(LATENT, STATE, actions)
+    seen = [np.repeat(LATENT[None], 6, axis=0)]
+    for step in range(4):
+        seen.append(np.mean(seen[-history:], axis=0) + (actions[:, step] @ effect).reshape(6, 4, 3))
+        np.testing.assert_allclose(latents[:, step], seen[-1], atol=1e-5)
+    np.testing.assert_allclose(states[:, 0], pose.integrate(np.repeat(STATE[None], 6, 0), actions[:, 0]), atol=1e-12)
+
+
+@pytest.mark.parametrize("part", ["predictor", "window"])
+def test_chunks_that_fit_the_memory_change_nothing(make_bundle, save, tmp_path, part):
+    bundle = make_bundle({"predictor.onnx": save[part](tmp_path / "p.onnx")}, history=1 if part == "predictor" else 3)
+    whole, states = WorldModel(bundle).rollout(LATENT, STATE, ACTIONS)
+    small = WorldModel(bundle, memory_mb=1e-6)
+    calls = []
+    predictor = small._parts["predictor"]
+    run = predictor._run
+    predictor._run = lambda inputs: (calls.append(len(next(iter(inputs.values())))), run(inputs))[1]
+    parts, same_states = small.rollout(LATENT, STATE, ACTIONS)
+    np.testing.assert_array_equal(parts, whole)
+    np.testing.assert_array_equal(same_states, states)
+    assert set(calls) == {1} and len(calls) == ACTIONS.shape[0] * ACTIONS.shape[1]
+
+
+def test_a_history_without_a_window_is_refused(make_bundle):
+    with pytest.raises(BundleError, match="has history 3, but its predictor takes one frame"):
+        WorldModel(make_bundle(history=3))
+
+
 def test_rollout_leaves_its_inputs_alone(model):
     before = LATENT.copy(), STATE.copy(), ACTIONS.copy()
     model.rollout(LATENT, STATE, ACTIONS)

@@ -7,14 +7,13 @@ torch = pytest.importorskip("torch")
 
 from wm_core.errors import WmError  # noqa: E402
 from wm_models.bundle import Bundle  # noqa: E402
-from wm_models.conv_jepa import ConvJepaConfig  # noqa: E402
 from wm_models.preprocess import preprocess  # noqa: E402
 from wm_models.world_model import WorldModel  # noqa: E402
 from wm_training.card import bundle_spec, export  # noqa: E402
 from wm_training.dataset import Episodes  # noqa: E402
 from wm_training.train import TrainConfig, Trainer, load_model, normalise  # noqa: E402
 
-SMALL = ConvJepaConfig(channels=(8, 8, 8), latent_dim=16, hidden_dim=32, blocks=1)
+SMALL = {"channels": (8, 8, 8), "latent_dim": 16, "hidden_dim": 32, "blocks": 1}
 
 
 def config(iterations: int) -> TrainConfig:
@@ -29,13 +28,13 @@ def weights(folder):
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    metrics = Trainer(Episodes(data), folder, config(6), SMALL).run()
+    metrics = Trainer(Episodes(data), folder, config(6), sizes=SMALL).run()
     assert all(np.isfinite(list(metrics.values())))
     return folder
 
 
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(data, run, tmp_path):
-    first = Trainer(Episodes(data), tmp_path, config(6), SMALL)
+    first = Trainer(Episodes(data), tmp_path, config(6), sizes=SMALL)
 
     def interrupt(count, terms):
         if first.iteration == 3:
@@ -44,7 +43,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(data, run, tmp_
 
     with pytest.raises(KeyboardInterrupt):
         first.run(interrupt)
-    Trainer(Episodes(data), tmp_path, config(6), SMALL).run()
+    Trainer(Episodes(data), tmp_path, config(6), sizes=SMALL).run()
     whole = weights(run)
     for name, value in weights(tmp_path).items():
         torch.testing.assert_close(value, whole[name], msg=name)
@@ -52,7 +51,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(data, run, tmp_
 
 def test_a_run_of_another_configuration_is_refused(data, run):
     with pytest.raises(WmError, match="another configuration"):
-        Trainer(Episodes(data), run, config(7), SMALL)
+        Trainer(Episodes(data), run, config(7), sizes=SMALL)
 
 
 def test_the_frames_are_prepared_as_in_the_bundle(run):

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     generate.add_argument("--out", type=Path, default=Path("data/panda_pick_place"), help="folder of the data")
-    generate.add_argument("--episodes", type=int, default=1600, help="episodes of 28 steps")
+    generate.add_argument("--episodes", type=int, default=2400, help="episodes of 28 steps")
     generate.add_argument("--seed", type=int, default=0, help="another seed gives other scenes and motions")
     generate.add_argument("--workers", type=int, default=os.cpu_count(), help="simulator processes")
 

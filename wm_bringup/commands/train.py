@@ -1,4 +1,4 @@
-"""``wm train``: train the world model that ships here."""
+"""``wm train``: train the world model that ships here, or another architecture on the same data."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path("data/panda_pick_place"), help="folder of the data")
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run; resumed if it exists")
-    parser.add_argument("--iterations", type=int, default=3500, help="optimiser steps")
+    parser.add_argument("--arch", default="conv_jepa", help="conv_jepa (the one that ships) or lewm")
+    parser.add_argument("--iterations", type=int, help="optimiser steps, if not what suits the architecture")
     parser.add_argument("--seed", type=int, default=0, help="of initialisation and batches")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak of the cosine schedule")
+    parser.add_argument("--learning-rate", type=float, help="peak of the cosine schedule, likewise")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
 
 
@@ -24,14 +25,15 @@ def run(args: argparse.Namespace) -> int:
         from wm_core.errors import WmError
 
         raise WmError("training needs PyTorch: pip install -e '.[train]'") from None
-    from wm_models.conv_jepa import ConvJepaConfig
     from wm_training.dataset import Episodes
     from wm_training.proposal import ProposalConfig
+    from wm_training.recipes import recipe
     from wm_training.train import TrainConfig, Trainer
 
     torch.set_num_threads(max(1, args.threads))
-    config = TrainConfig(iterations=args.iterations, seed=args.seed, learning_rate=args.learning_rate)
-    trainer = Trainer(Episodes(args.data), args.out, config, ConvJepaConfig())
+    asked = {name: getattr(args, name) for name in ("iterations", "learning_rate") if getattr(args, name) is not None}
+    config = TrainConfig(**(recipe(args.arch).settings | asked), seed=args.seed)
+    trainer = Trainer(Episodes(args.data), args.out, config, args.arch)
     with tqdm(total=config.iterations, unit="it", desc=str(args.out)) as bar:
 
         def progress(count: int, terms: dict[str, float]) -> None:

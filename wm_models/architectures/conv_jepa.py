@@ -2,7 +2,7 @@
 
 In the spirit of LeWorldModel (arXiv 2603.19312): one encoder, one action-conditioned predictor in latent space, no
 decoder, no target network. The predictor also takes the measured arm state, and says what the state will be.
-torch is needed for training and export only.
+torch is needed for training and export only. Weights may be of less precision; inputs and outputs are float32.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .proposal import Proposal, Residual, Scaling
+
 STATE_DIM = 7
 _STATE_FEATURES = 3 + 6 + 1
 
 
 @dataclass(frozen=True)
-class ConvJepaConfig:
+class Config:
     """Sizes. ``image_px`` is height = width of the encoder's input and must be a multiple of 16."""
 
     image_px: int = 64
@@ -47,7 +49,7 @@ class Encoder(nn.Module):
     at half the training time on a CPU.
     """
 
-    def __init__(self, config: ConvJepaConfig) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
         first, second, third = config.channels
         self.features = nn.Sequential(
@@ -67,17 +69,8 @@ class Encoder(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.head(self.features(image)).unsqueeze(1)
-
-
-class Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.inner = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.inner(self.norm(x))
+        dtype = next(self.parameters()).dtype
+        return self.head(self.features(image.to(dtype))).float().unsqueeze(1)
 
 
 class Predictor(nn.Module):
@@ -92,7 +85,7 @@ class Predictor(nn.Module):
     centre: Tensor
     extent: Tensor
 
-    def __init__(self, config: ConvJepaConfig) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
         self.register_buffer("action_scale", torch.tensor(config.action_scale))
         self.register_buffer("centre", torch.tensor(config.centre_m))
@@ -119,7 +112,8 @@ class Predictor(nn.Module):
             ],
             dim=1,
         )
-        out = self.leave(torch.nn.functional.silu(self.blocks(self.enter(features))))
+        hidden = self.blocks(self.enter(features.to(self.enter.weight.dtype)))
+        out = self.leave(torch.nn.functional.silu(hidden)).float()
         next_latent = latent + out[:, None, : self.latent_dim]
         # The state's change is predicted as a correction of the action itself, in units of the action's scale.
         moved = scaled_action[:, :6] + out[:, self.latent_dim : self.latent_dim + 6]
@@ -128,78 +122,10 @@ class Predictor(nn.Module):
         return next_latent, torch.cat([next_pose, next_gripper], dim=1)
 
 
-class InverseDynamics(nn.Module):
-    """Two latents ``(B, 1, D)`` to the action between them ``(B, 7)``, in units of the action's scale.
-
-    Used in training only: without it the latent keeps only what is constant in an episode.
-    """
-
-    def __init__(self, config: ConvJepaConfig) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(3 * config.latent_dim, 256), nn.SiLU(), nn.Linear(256, 256), nn.SiLU(), nn.Linear(256, STATE_DIM)
-        )
-
-    def forward(self, before: Tensor, after: Tensor) -> Tensor:
-        a, b = before[:, 0], after[:, 0]
-        return self.net(torch.cat([a, b, b - a], dim=1))
+def proposal(config: Config) -> Proposal:
+    """A fresh proposal for this model's latents."""
+    return Proposal(config.latent_dim, Scaling(config.action_scale, config.centre_m, config.extent_m))
 
 
-class Proposal(nn.Module):
-    """A goal-conditioned inverse model: where to begin the search for actions from a latent towards a goal latent.
-
-    (latent ``(B, 1, D)``, goal ``(B, 1, D)``, state ``(B, 7)``) to actions ``(B, H, 7)`` and the logarithm of their
-    standard deviation, in SI units. The gripper's change is one of its levels, chosen by odds, for an average of "open"
-    and "close" asks for neither. After GC-IDM (arXiv 2605.08732).
-    """
-
-    levels: Tensor
-    action_scale: Tensor
-    centre: Tensor
-    extent: Tensor
-
-    def __init__(self, config: ConvJepaConfig, horizon: int = 2, width: int = 384) -> None:
-        super().__init__()
-        self.horizon = horizon
-        self.register_buffer("levels", torch.tensor([-1.0, 0.0, 1.0]))
-        self.register_buffer("action_scale", torch.tensor(config.action_scale))
-        self.register_buffer("centre", torch.tensor(config.centre_m))
-        self.register_buffer("extent", torch.tensor(config.extent_m))
-        self.body = nn.Sequential(
-            nn.Linear(3 * config.latent_dim + 4, width),
-            nn.SiLU(),
-            Residual(width),
-            Residual(width),
-            nn.LayerNorm(width),
-        )
-        self.motion = nn.Linear(width, horizon * 2 * 3)
-        self.gripper = nn.Linear(width, horizon * 3)
-
-    def heads(self, latent: Tensor, goal: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean and log standard deviation ``(B, H, 3)`` of the motion in scaled units, gripper logits ``(B, H, 3)``."""
-        z, g = latent[:, 0], goal[:, 0]
-        place = (state[:, :3] - self.centre) / self.extent
-        hidden = self.body(torch.cat([z, g, g - z, place, state[:, 6:7]], dim=1))
-        mean, log_std = self.motion(hidden).view(-1, self.horizon, 2, 3).unbind(2)
-        return mean, torch.clamp(log_std, -4.0, 0.0), self.gripper(hidden).view(-1, self.horizon, 3)
-
-    def forward(self, latent: Tensor, goal: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_std, logits = self.heads(latent, goal, state)
-        likeliest = torch.nn.functional.one_hot(logits.argmax(-1), 3).to(mean.dtype)
-        gripper = (likeliest * self.levels).sum(-1, keepdim=True)
-        pinned = torch.zeros_like(mean)
-        action = torch.cat([mean * self.action_scale[:3], pinned, gripper], dim=-1)
-        log_std = log_std + torch.log(self.action_scale[:3])
-        spread = torch.cat([log_std, pinned - 9.0, torch.zeros_like(gripper)], dim=-1)
-        return action, spread
-
-
-class ConvJepa(nn.Module):
-    """Encoder and predictor, and the training-only inverse dynamics."""
-
-    def __init__(self, config: ConvJepaConfig | None = None) -> None:
-        super().__init__()
-        self.config = ConvJepaConfig() if config is None else config
-        self.encoder = Encoder(self.config)
-        self.predictor = Predictor(self.config)
-        self.inverse = InverseDynamics(self.config)
+#: What :mod:`wm_models.architectures` asks of every architecture.
+encoder, predictor = Encoder, Predictor

@@ -3,29 +3,104 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import yaml
+
+from wm_core import config
+from wm_core.errors import BundleError, ConfigError
+
+from ..bundle import Bundle
 from .base import Backend, BackendError, BackendUnavailableError
 
-#: Name -> (module, class). A module is imported only when its back end is asked for.
-BACKENDS = {"onnxruntime": ("wm_models.backends.onnxruntime", "OnnxRuntimeBackend")}
 
-__all__ = ["BACKENDS", "Backend", "BackendError", "BackendUnavailableError", "load_backend"]
+class Source(NamedTuple):
+    """Where a back end is, and what to install for it."""
+
+    module: str
+    class_name: str
+    install: str
 
 
-def load_backend(name: str, onnx_path: str | Path, *, threads: int = 1) -> Backend:
-    """Load an ONNX file with the named back end.
+#: By name. A module is imported only when its back end is asked for.
+BACKENDS = {
+    "onnxruntime": Source("wm_models.backends.onnxruntime", "OnnxRuntimeBackend", "pip install onnxruntime"),
+    "openvino": Source("wm_models.backends.openvino", "OpenVinoBackend", "pip install 'wm_bringup[openvino]'"),
+    "tensorrt": Source(
+        "wm_models.backends.tensorrt",
+        "TensorRtBackend",
+        "pip install 'wm_bringup[tensorrt]' on a machine with an NVIDIA GPU",
+    ),
+    "torch": Source("wm_models.backends.torch", "TorchBackend", "pip install 'wm_bringup[train]'"),
+}
 
-    Raises BackendUnavailableError if the name is unknown or its library is not installed, and what ``load`` raises.
-    Another back end is never taken instead.
+__all__ = ["BACKENDS", "Backend", "BackendError", "BackendUnavailableError", "available", "load_backend", "load_part"]
+
+
+def load_part(backend: str, bundle: Bundle, part: str, *, threads: int = 1) -> Backend:
+    """Load a part of a bundle with a back end.
+
+    ``backend`` is its name, with options where it needs any: ``"torch:device=cuda,precision=bfloat16"``. So one word in
+    a configuration says what runs. Raises BundleError where the bundle lacks the file that this back end runs, and what
+    :func:`load_backend` raises.
     """
-    if name not in BACKENDS:
-        raise BackendUnavailableError(f"there is no back end '{name}'; choose one of: {', '.join(sorted(BACKENDS))}")
+    name, _, words = backend.partition(":")
+    options = {}
+    for word in filter(None, words.split(",")):
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise ConfigError(f"'{word}' in the back end '{backend}' is not of the form OPTION=VALUE")
+        options[key.strip()] = yaml.safe_load(text)
+    suffix = _find(name).suffix
+    if f"{part}{suffix}" not in bundle.spec.files:
+        how = (
+            "run 'wm models export' on it" if f"{part}.safetensors" in bundle.spec.files else "export it again with it"
+        )
+        raise BundleError(f"the bundle {bundle.path} has no {part}{suffix} for the back end '{name}'; {how}")
+    return load_backend(name, bundle.path / f"{part}.onnx", threads=threads, options=options)
+
+
+def load_backend(
+    name: str, onnx_path: str | Path, *, threads: int = 1, options: Mapping[str, Any] | None = None
+) -> Backend:
+    """Load one part of a model, ``<bundle>/<part>.onnx``, with the named back end.
+
+    ``options`` are the fields of the back end's ``options_class``; what is left out has its default.
+
+    Raises BackendUnavailableError if the name is unknown or its library is not installed, ConfigError on an unknown
+    option or a wrong value, and what ``load`` raises. Another back end is never taken instead.
+    """
     if threads < 1:
         raise BackendError(f"a back end needs at least one thread, not {threads}")
-    module, class_name = BACKENDS[name]
+    backend = _find(name)
+    chosen = config.from_dict(backend.options_class, dict(options or {}), f"the configuration of the back end '{name}'")
+    return backend.load(Path(onnx_path), threads=threads, options=chosen)
+
+
+def available() -> dict[str, str]:
+    """For each back end an empty string, or the sentence that says why it is not here and what to install.
+
+    Imports every library that is installed, which takes seconds. Whether there is a GPU is not asked.
+    """
+    found = {}
+    for name in BACKENDS:
+        try:
+            _find(name)
+            found[name] = ""
+        except BackendUnavailableError as error:
+            found[name] = str(error)
+    return found
+
+
+def _find(name: str) -> type[Backend]:
+    if name not in BACKENDS:
+        raise BackendUnavailableError(f"there is no back end '{name}'; choose one of: {', '.join(sorted(BACKENDS))}")
+    source = BACKENDS[name]
     try:
-        backend: type[Backend] = getattr(importlib.import_module(module), class_name)
-    except ImportError as error:
-        raise BackendUnavailableError(f"the back end '{name}' cannot be loaded ({error}); install {name}") from None
-    return backend.load(Path(onnx_path), threads=threads)
+        return getattr(importlib.import_module(source.module), source.class_name)
+    except (ImportError, OSError) as error:  # OSError: a library is there, but not one that it needs
+        raise BackendUnavailableError(
+            f"the back end '{name}' cannot be loaded ({error}); install it: {source.install}"
+        ) from None

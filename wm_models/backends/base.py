@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_core.errors import WmError
+from wm_core.errors import ConfigError, WmError
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -46,16 +46,25 @@ class ModelIo:
     outputs: dict[str, TensorInfo]
 
 
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a back end that has none."""
+
+
 class Backend(ABC):
-    """One loaded ONNX graph, ready to run. ``infer`` may be called from any thread."""
+    """One loaded part of a model, ready to run. ``infer`` may be called from any thread."""
 
     #: The name under which :func:`wm_models.backends.load_backend` knows this back end.
     name: ClassVar[str]
+    #: What can be chosen besides the number of threads: a frozen dataclass, every field with a default.
+    options_class: ClassVar[type[Any]] = NoOptions
+    #: Which file of a part it runs.
+    suffix: ClassVar[str] = ".onnx"
 
     @classmethod
     @abstractmethod
-    def load(cls, onnx_path: Path, *, threads: int) -> Backend:
-        """Load a graph to run on ``threads`` threads.
+    def load(cls, onnx_path: Path, *, threads: int, options: Any) -> Backend:
+        """Load a graph to run on ``threads`` threads; ``options`` is a ``cls.options_class``.
 
         Raises BundleError where the file is not a graph that this back end can run, BackendError otherwise.
         """
@@ -67,7 +76,7 @@ class Backend(ABC):
 
     @abstractmethod
     def info(self) -> dict[str, Any]:
-        """What runs: back end, its version, device, threads, and the precision that is really computed in."""
+        """What runs: ``backend``, its ``version``, ``device``, ``threads``, the ``precision`` it really computes in."""
 
     @abstractmethod
     def _run(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
@@ -80,7 +89,8 @@ class Backend(ABC):
     def infer(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
         """Run the graph once: arrays by input name -> arrays by output name. Contiguous inputs are not copied.
 
-        Raises ValueError on a missing or unknown input, another dtype or another shape; BackendError if it fails.
+        Raises ValueError on a missing or unknown input, another dtype or shape, or batches that differ; BackendError if
+        it fails.
         """
         wanted = self.io.inputs
         if inputs.keys() != wanted.keys():
@@ -90,16 +100,40 @@ class Backend(ABC):
                 raise ValueError(f"input '{name}' must be {wanted[name].dtype}, not {array.dtype}")
             if not wanted[name].accepts(array.shape):
                 raise ValueError(f"input '{name}' must have the shape {wanted[name].shape}, not {array.shape}")
+        # The free dimensions are the batch and, in a predictor of windows, the frames. Not every library would notice.
+        for axis, meaning in ((0, "batch"), (1, "window")):
+            free = (name for name, tensor in wanted.items() if tensor.shape[axis : axis + 1] == (None,))
+            sizes = {inputs[name].shape[axis] for name in free}
+            if len(sizes) > 1:
+                raise ValueError(f"the graph needs inputs of one {meaning}, not {sorted(sizes)}")
         return self._run(inputs)
 
     def warmup(self, batch: int = 1) -> Tensors:
-        """Run once on zeros, with ``batch`` for every free dimension, so that the first real call is not the slow one.
+        """Run once on zeros, so that the first real call is not the slow one.
 
+        A free first dimension is ``batch``, any other free one (a window of frames) is 1, which every model takes.
         Returns the outputs, whose shapes a caller can check.
         """
         return self.infer(
             {
-                name: np.zeros([batch if size is None else size for size in tensor.shape], dtype=tensor.dtype)
+                name: np.zeros(
+                    [size if size is not None else batch if axis == 0 else 1 for axis, size in enumerate(tensor.shape)],
+                    dtype=tensor.dtype,
+                )
                 for name, tensor in self.io.inputs.items()
             }
         )
+
+    def _closed(self) -> BackendError:
+        return BackendError(f"the {self.name} back end is closed; load the model again")
+
+
+def choose(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises ConfigError unless the option ``name`` has one of the values ``choices``."""
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not '{value}'")
+
+
+def one_line(error: object, length: int = 200) -> str:
+    """An error's text for a sentence."""
+    return " ".join(str(error).split())[:length]

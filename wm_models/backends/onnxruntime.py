@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: the default back end, exact float32."""
+"""ONNX Runtime on the CPU: the default back end. It computes in the types of the graph, exact float32 by default."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wm_core.errors import BundleError
 
-from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors
+from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors, one_line
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
 
@@ -28,20 +28,28 @@ class OnnxRuntimeBackend(Backend):
             {node.name: _tensor_info(node) for node in session.get_inputs()},
             {node.name: _tensor_info(node) for node in session.get_outputs()},
         )
+        # Inputs and outputs are float32 whatever is between them, so the exporter notes the precision in the graph.
+        outputs = ", ".join(sorted({tensor.dtype for tensor in self._io.outputs.values()}))
+        self._precision = session.get_modelmeta().custom_metadata_map.get("precision", outputs)
 
     @classmethod
-    def load(cls, onnx_path: Path, *, threads: int) -> OnnxRuntimeBackend:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+    def load(cls, onnx_path: Path, *, threads: int, options: Any = None) -> OnnxRuntimeBackend:
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = threads
+        settings.inter_op_num_threads = 1
         # Idle worker threads sleep: spinning ones would take the controller's core.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4  # failures are raised; a log line besides would only repeat them
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        settings.log_severity_level = 4  # failures are raised; a log line besides would only repeat them
         try:
-            session = onnxruntime.InferenceSession(str(onnx_path), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(str(onnx_path), settings, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            if type(error).__name__ == "NotImplemented":  # the CPU provider has hardly any bfloat16
+                raise BundleError(
+                    f"ONNX Runtime cannot compute {onnx_path} on a CPU ({one_line(error)}); "
+                    "choose another back end, or export the bundle in float32"
+                ) from None
             raise BundleError(
-                f"{onnx_path} cannot be read as an ONNX model ({_one_line(error)}); "
+                f"{onnx_path} cannot be read as an ONNX model ({one_line(error)}); "
                 "fetch the bundle again or export it again"
             ) from None
         return cls(session, threads)
@@ -57,16 +65,17 @@ class OnnxRuntimeBackend(Backend):
             "version": onnxruntime.__version__,
             "device": "cpu",
             "threads": self._threads,
-            "precision": ", ".join(sorted({tensor.dtype for tensor in self._io.outputs.values()})),
+            "precision": self._precision,
         }
 
     def _run(self, inputs: Mapping[str, NDArray[Any]]) -> Tensors:
-        if self._session is None:
-            raise BackendError("the onnxruntime back end is closed; load the model again")
+        session = self._session
+        if session is None:
+            raise self._closed()
         try:
-            outputs = self._session.run(None, dict(inputs))
+            outputs = session.run(None, dict(inputs))
         except Exception as error:  # as above
-            raise BackendError(f"ONNX Runtime failed: {_one_line(error)}") from None
+            raise BackendError(f"ONNX Runtime failed: {one_line(error)}") from None
         return dict(zip(self._io.outputs, outputs, strict=True))
 
     def close(self) -> None:
@@ -76,7 +85,3 @@ class OnnxRuntimeBackend(Backend):
 def _tensor_info(node: Any) -> TensorInfo:
     shape = tuple(size if isinstance(size, int) else None for size in node.shape)
     return TensorInfo(shape, _DTYPES.get(node.type, node.type))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,4 +15,13 @@ class Proposal(Protocol):
 
     def propose(self, latent: NDArray, goal: NDArray, state: NDArray[np.float64]) -> Proposed:
         """A start for the search from a latent and a goal (T, C) and the measured TCP state (7,)."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A proposal that looks back on what it proposed before."""
+
+    def reset(self) -> None:
+        """Forget that."""
         ...

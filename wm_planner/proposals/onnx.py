@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_core.errors import BundleError
-from wm_models.backends import load_backend
+from wm_models.backends import load_part
 from wm_models.bundle import Bundle
 
 from ..optimisers.base import Proposed
@@ -26,7 +26,7 @@ class OnnxProposal(Proposal):
 
     def __init__(self, bundle: Bundle, backend: str = "onnxruntime", threads: int = 1) -> None:
         self._flange = bundle.spec.pose_frame == "flange"
-        self._graph = load_backend(backend, bundle.file(FILE), threads=threads)
+        self._graph = load_part(backend, bundle, "proposal", threads=threads)
         for kind, wanted, found in (
             ("inputs", {"latent", "goal", "state"}, self._graph.io.inputs.keys()),
             ("outputs", {"action", "log_std"}, self._graph.io.outputs.keys()),

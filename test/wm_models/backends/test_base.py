@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from wm_core.errors import BundleError, ConfigError
+from wm_models.backends import (
+    BACKENDS,
+    BackendError,
+    BackendUnavailableError,
+    available,
+    load_backend,
+    load_part,
+)
+
+
+def test_unknown_back_end(graphs):
+    with pytest.raises(BackendUnavailableError, match=r"choose one of: .*onnxruntime.*tensorrt"):
+        load_backend("abacus", graphs["encoder.onnx"])
+
+
+def test_no_threads(graphs):
+    with pytest.raises(BackendError, match="at least one thread"):
+        load_backend("onnxruntime", graphs["encoder.onnx"], threads=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("onnxruntime", {"precision": "bfloat16"}, "back end 'onnxruntime' has an unknown key 'precision'"),
+        ("openvino", {"precison": "bfloat16"}, "unknown key 'precison'; did you mean 'precision'?"),
+        ("openvino", {"precision": "float16"}, "must be one of float32, bfloat16, not 'float16'"),
+        ("openvino", {"precision": 16}, "precision must be of type str"),
+        ("torch", {"precision": "int8"}, "must be one of float32, bfloat16, float16, not 'int8'"),
+        ("torch", {"device": "tpu"}, "device of torch must be one of cpu, cuda, not 'tpu'"),
+    ],
+)
+def test_options_that_make_no_sense(graphs, name, options, sentence):
+    pytest.importorskip(name)
+    with pytest.raises(ConfigError, match=sentence):
+        load_backend(name, graphs["encoder.onnx"], options=options)
+
+
+def test_a_missing_library_is_named_and_nothing_else_is_taken(graphs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, BACKENDS["onnxruntime"].module, raising=False)
+    with pytest.raises(BackendUnavailableError, match="install it: pip install onnxruntime"):
+        load_backend("onnxruntime", graphs["encoder.onnx"])
+
+
+def test_available_says_what_to_install(monkeypatch):
+    for library, name in (("tensorrt", "tensorrt"), ("openvino", "openvino")):
+        monkeypatch.setitem(sys.modules, library, None)
+        monkeypatch.delitem(sys.modules, BACKENDS[name].module, raising=False)
+    found = available()
+    assert found.keys() == BACKENDS.keys()
+    assert found["onnxruntime"] == ""
+    assert "pip install 'wm_bringup[tensorrt]'" in found["tensorrt"]
+    assert "pip install 'wm_bringup[openvino]'" in found["openvino"]
+
+
+def test_the_package_imports_no_library():
+    code = (
+        "import sys, wm_models.backends, wm_models.backends.rtx, wm_models.backends.cache\n"
+        "print([m for m in ('torch', 'openvino', 'onnxruntime', 'tensorrt', 'tensorrt_rtx', 'cuda', 'onnx')"
+        " if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_a_part_of_a_bundle_with_options_in_one_word(bundle):
+    pytest.importorskip("openvino")
+    assert load_part("onnxruntime", bundle, "encoder").io.inputs.keys() == {"image"}
+    backend = load_part("openvino:precision=float32", bundle, "predictor", threads=2)
+    assert (backend.name, backend.info()["precision"], backend.info()["threads"]) == ("openvino", "float32", 2)
+
+
+@pytest.mark.parametrize(
+    ("backend", "error", "sentence"),
+    [
+        ("openvino:bfloat16", ConfigError, "'bfloat16' in the back end 'openvino:bfloat16' is not of the form"),
+        ("openvino:device=cpu", ConfigError, "unknown key 'device'"),
+        ("abacus:precision=float32", BackendUnavailableError, "no back end 'abacus'"),
+    ],
+)
+def test_words_that_make_no_sense(bundle, backend, error, sentence):
+    pytest.importorskip("openvino")
+    with pytest.raises(error, match=sentence):
+        load_part(backend, bundle, "encoder")
+
+
+def test_a_part_that_the_bundle_has_not(bundle):
+    with pytest.raises(BundleError, match=r"has no proposal.onnx for the back end 'onnxruntime'; export it again"):
+        load_part("onnxruntime", bundle, "proposal")

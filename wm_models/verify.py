@@ -1,0 +1,62 @@
+"""A back end against torch in float32, part by part, on random inputs. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from . import architectures
+from .backends import load_part
+from .bundle import Bundle
+from .export import PRECISIONS, difference, example_inputs, is_windowed
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Largest difference of one part relative to the largest value, and what its precision allows."""
+
+    backend: str
+    part: str
+    precision: str
+    difference: float
+    tolerance: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the difference is a number within the tolerance."""
+        return self.difference <= self.tolerance
+
+    def __str__(self) -> str:
+        found = f"{self.difference:.1e} of {self.tolerance:.0e}  {'ok' if self.ok else 'DIFFERS'}"
+        return f"{self.backend:32} {self.part:10} {self.precision:9} {found}"
+
+
+def verify(bundle: Bundle, backend: str, batches: tuple[int, ...] = (1, 7)) -> Iterator[Verdict]:
+    """Compare each part that has weights. Raises what :func:`wm_models.backends.load_part` raises."""
+    for name in sorted(bundle.spec.files):
+        part, _, suffix = name.partition(".")
+        if suffix != "safetensors":
+            continue
+        module = architectures.load(bundle, part)
+        runner = load_part(backend, bundle, part)
+        try:
+            worst, computed = 0.0, str(runner.info()["precision"])
+            # Weights that were rounded stay so, however exactly they are computed with.
+            known = [p if p in PRECISIONS else "bfloat16" for p in (bundle.spec.precision, computed)]
+            rounded = max(known, key=lambda p: PRECISIONS[p][1])
+            windows = range(1, bundle.spec.history + 1) if part == "predictor" and is_windowed(module) else (1,)
+            for batch in batches:
+                for window in windows:
+                    inputs = example_inputs(part, module, bundle.spec, batch, window)
+                    with torch.no_grad():
+                        expected = module(*inputs.values())
+                    wanted = runner.io.inputs
+                    found = runner.infer({key: value.numpy() for key, value in inputs.items() if key in wanted})
+                    targets = expected if isinstance(expected, tuple) else (expected,)
+                    for array, target in zip(found.values(), targets, strict=True):
+                        worst = max(worst, difference(array, target.numpy(), rounded))
+            yield Verdict(backend, part, computed, worst, PRECISIONS[rounded][1])
+        finally:
+            runner.close()
