@@ -23,8 +23,8 @@ from .bundle import Bundle, BundleSpec, write_bundle
 
 #: fp32 graphs at opset 20: at 23 TensorRT's fused attention has no fp32 kernel.
 OPSET = 20
-#: Precision -> dtype of the weights, and the largest :func:`difference` between a graph and torch in float32. float32: its
-#: rounding, ten times over. The others: what their mantissas leave after tens of layers.
+#: Precision -> dtype of the weights, and the largest :func:`difference` between a graph and torch in float32.
+#: float32: its rounding, ten times over. The others: what their mantissas leave after tens of layers.
 PRECISIONS = {"float32": (torch.float32, 2e-6), "float16": (torch.float16, 5e-3), "bfloat16": (torch.bfloat16, 2e-2)}
 #: Batches at which a graph is compared with torch.
 BATCHES = (1, 64, 300)

@@ -43,7 +43,7 @@ def import_checkpoint(
         architecture=found.architecture,
         licence=found.licence,
         step_period_s=found.step_period_s,
-        latent=latent_spec(found.architecture, model, found.preprocess),
+        latent=LatentSpec(*found.config.latent_shape),
         preprocess=found.preprocess,
         action=found.action,
         pose_frame=found.pose_frame,
@@ -83,7 +83,7 @@ def random_bundle(
         architecture=architecture,
         licence="Apache-2.0",
         step_period_s=1.0,
-        latent=latent_spec(architecture, model, preprocess),
+        latent=LatentSpec(*settings.latent_shape),
         preprocess=preprocess,
         action=ActionSpec((-0.075,) * 3 + (0.0,) * 3 + (-0.75,), (0.075,) * 3 + (0.0,) * 3 + (0.75,)),
         history=getattr(settings, "history", 1),
@@ -114,14 +114,6 @@ def export_again(bundle: str | Path, out: Path, precision: str, say: Say) -> Bun
     spec = dataclasses.replace(source.spec, name=out.name, files={})
     card = (source.path / "CARD.md").read_text(encoding="utf-8")
     return _write(out, spec, parts, f"{card}\n## Graphs in {precision}\n{_PARITY}", precision, say)
-
-
-def latent_spec(architecture: str, model: Mapping[str, Any], preprocess: PreprocessSpec) -> LatentSpec:
-    """The shape of an architecture's latent, found without computing it."""
-    with torch.device("meta"), torch.no_grad():
-        encoder = architectures.build(architecture, "encoder", model)
-        latent = encoder(torch.empty(1, 3, preprocess.height, preprocess.width))
-    return LatentSpec(*latent.shape[1:])
 
 
 _PARITY = "Largest relative difference from PyTorch in float32: {parity}.\n"

@@ -105,7 +105,7 @@ class Trainer:
         self.episodes, self.config, self.folder = episodes, config, Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
-        self.model = build(architecture, {} if sizes is None else sizes)
+        self.model = build(architecture, sizes)
         self.rng = np.random.default_rng(config.seed)
         split = np.random.default_rng(config.seed).permutation(len(episodes))
         held = max(1, round(config.holdout * len(episodes)))

@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--planner", type=Path, help="planner settings; default: config/planner/sim.yaml")
     parser.add_argument("--controller", type=Path, help="envelope; default: config/controller/sim.yaml")
     parser.add_argument("--max-steps", type=int, default=80, help="plan steps after which an episode has failed")
+    parser.add_argument("--backend", default="onnxruntime", help="what runs the model, as for 'wm models bench'")
     parser.add_argument("--threads", type=int, default=1, help="threads of the inference back end")
     parser.add_argument(
         "--hostile", type=int, metavar="PLANS", help="instead: plan towards noise, black frames and forbidden places"
@@ -43,8 +44,9 @@ def run(args: argparse.Namespace) -> int:
     controller = config.load(ControllerConfig, args.controller or presets / "controller" / "sim.yaml")
     settings = config.load(PlannerConfig, args.planner or presets / "planner" / "sim.yaml")
     bundle = Bundle.load(paths.bundle_folder(args.model))
-    model = WorldModel(bundle, threads=args.threads)
-    planner = Planner(model, controller.limits, settings, bundled(bundle, settings.proposal, threads=args.threads))
+    model = WorldModel(bundle, args.backend, args.threads)
+    proposal = bundled(bundle, settings.proposal, args.backend, args.threads, settings.search, controller.limits)
+    planner = Planner(model, controller.limits, settings, proposal)
     evaluator = Evaluator(model, planner, controller, args.goals, args.max_steps)
     if args.hostile is not None:
         counts = evaluator.hostile(args.hostile, args.seed)

@@ -67,6 +67,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command.add_argument("--repeats", type=int, default=20, help="plans to time")
     command.add_argument("--threads", type=int, default=1, help="CPU threads of each graph")
 
+    command = add("search", "a whole search on one device, as large models are planned with: time against energy")
+    command.add_argument("bundle", type=Path)
+    command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
+    command.add_argument("--precision", choices=PRECISIONS, default="float32")
+    command.add_argument("--samples", type=int, default=800, help="of the reference; the defaults are V-JEPA 2-AC's")
+    command.add_argument("--iterations", type=int, default=10, help="of the reference")
+    command.add_argument("--elites", type=int, default=10, help="of the reference")
+    command.add_argument("--horizon", type=int, default=1, help="steps per candidate")
+    command.add_argument("--warm-std", type=float, default=0.5, help="of the others, which begin at the last plan")
+    command.add_argument("--share", type=float, default=0.99, help="of the reference's fall in energy: what is equal")
+    command.add_argument("--cuda-graph", action="store_true", help="one launch per iteration")
+    command.add_argument("--queries", type=int, default=4, help="random starts and goals")
+    command.add_argument("--repeats", type=int, default=5, help="plans to time")
+    command.add_argument("--threads", type=int, default=1, help="CPU threads")
+
 
 def _precision(command: argparse.ArgumentParser, text: str) -> None:
     command.add_argument("--precision", choices=PRECISIONS, help=text)
@@ -159,6 +174,35 @@ def _bench(args: argparse.Namespace) -> int:
     for row in bench.table(Bundle.load(args.bundle), args.backends, setting, args.repeats, args.threads):
         name, precision, threads, frame, plan = row.cells()
         print(f"{name:32}{precision:14}{threads:9}{frame:20}{plan}".rstrip())
+    return 0
+
+
+def _search(args: argparse.Namespace) -> int:
+    from wm_models import architectures
+    from wm_models.bundle import Bundle
+    from wm_models.search import SearchConfig
+    from wm_models.search.bench import cheapest_equal, next_queries, random_queries
+    from wm_models.search.device import DeviceSearch
+
+    bundle = Bundle.load(args.bundle)
+    names = "samples", "iterations", "elites", "horizon", "device", "precision", "cuda_graph"
+    reference = SearchConfig(**{name: getattr(args, name) for name in names})
+    predictor = architectures.load(bundle, "predictor")
+
+    def make(setting: SearchConfig) -> DeviceSearch:
+        return DeviceSearch(predictor, bundle.spec, setting, threads=args.threads)
+
+    first = make(reference)
+    queries = next_queries(first, random_queries(first, args.queries))
+    first.close()
+    print(f"{args.bundle.name}: {args.device}, {args.precision}, horizon {args.horizon}, {args.queries} queries")
+    print(f"{'rollouts':>10}{'ms p50':>12}{'ms p99':>12}{'energy':>10}{'share of the fall':>20}")
+    found = cheapest_equal(
+        make, reference, queries, share=args.share, repeats=args.repeats, warmup=1, warm_std=args.warm_std
+    )
+    for row in found:
+        figures = f"{row['p50_ms']:12.1f}{row['p99_ms']:12.1f}{row['energy']:10.4f}{row['share']:20.3f}"
+        print(f"{row['rollouts']:10}{figures}", flush=True)
     return 0
 
 

@@ -1,5 +1,7 @@
 """Model architectures, one per file: each a ``Config`` and what builds the parts of a model from it. torch only here.
 
+A ``Config`` holds sizes, and knows its ``image_px`` and ``latent_shape`` (tokens, channels).
+
 A part is a module with these inputs, in SI units and the conventions of :mod:`wm_core.pose`:
 
 - encoder: ``image`` (B, 3, H, W), normalised -> ``latent`` (B, T, C), feature norm included;

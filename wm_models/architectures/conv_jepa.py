@@ -33,6 +33,11 @@ class Config:
     centre_m: tuple[float, ...] = (0.47, 0.0, 0.15)
     extent_m: tuple[float, ...] = (0.20, 0.30, 0.15)
 
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """(tokens, channels) of a latent."""
+        return 1, self.latent_dim
+
 
 def _convolution(inputs: int, outputs: int, size: int, stride: int, padding: int) -> list[nn.Module]:
     return [

@@ -60,6 +60,8 @@ class Recipe(nn.Module, ABC):
     architecture: ClassVar[str]
     #: Settings of :class:`wm_training.train.TrainConfig` that suit this architecture on a CPU.
     settings: ClassVar[dict[str, Any]] = {}
+    #: The architecture's ``Config`` at a size that a CPU trains; None: its defaults.
+    small: ClassVar[Any] = None
 
     def __init__(self, sizes: Any) -> None:
         super().__init__()
@@ -93,10 +95,15 @@ def recipe(architecture: str) -> type[Recipe]:
     return importlib.import_module(RECIPES[architecture]).Recipe
 
 
-def build(architecture: str, sizes: dict[str, Any]) -> Recipe:
-    """A fresh model from the mapping that :func:`sizes_of` gives. Raises ConfigError on sizes that are not its own."""
-    settings = architectures.module_of(architecture).Config
-    return recipe(architecture)(config.from_dict(settings, sizes, f"the sizes of {architecture}"))
+def build(architecture: str, sizes: dict[str, Any] | None = None) -> Recipe:
+    """A fresh model, of the mapping that :func:`sizes_of` gives, or by default of the size that is trained here.
+
+    Raises ConfigError on sizes that are not the architecture's own.
+    """
+    kind, settings = recipe(architecture), architectures.module_of(architecture).Config
+    if sizes is None and kind.small is not None:
+        return kind(kind.small)
+    return kind(config.from_dict(settings, {} if sizes is None else sizes, f"the sizes of {architecture}"))
 
 
 def sizes_of(model: Recipe) -> dict[str, Any]:

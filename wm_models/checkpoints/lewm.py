@@ -1,0 +1,257 @@
+"""Checkpoints of LeWorldModel: ``weights.pt`` and the ``config.json`` beside it, as stable-worldmodel writes them.
+
+Sizes are read from the shapes of the weights, and from ``config.json`` what no shape tells: the number of attention
+heads and the dropout. Neither file holds the mean and standard deviation of the actions, which upstream computes from
+its data set: they are options.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from wm_core import config as configuration
+from wm_core.errors import BundleError, ConfigError
+
+from ..architectures import lewm
+from ..architectures.actions import ActionMap
+from ..architectures.lewm import Config
+from ..bundle import ActionSpec, PreprocessSpec
+from . import Imported, entry, fit, read_checkpoint, strip
+
+SOURCE = """\
+LeWorldModel (arXiv 2603.19312), lucas-maes/le-wm, MIT licence, 72 MB each; take weights.pt and config.json:
+  https://huggingface.co/quentinll/lewm-pusht
+  https://huggingface.co/quentinll/lewm-cube
+  https://huggingface.co/quentinll/lewm-tworooms
+  https://huggingface.co/quentinll/lewm-reacher
+Say with options what the files do not: action_dims (which of x y z roll pitch yaw gripper, as 0..6, the model's actions
+are), action_mean and action_std (of the training data, in m, rad and gripper closedness), frameskip, step_period_s.
+"""
+
+#: What wrappers put before the name of each parameter.
+PREFIXES = ("module.", "model.", "_orig_mod.")
+#: Names of the encoder under transformers 4 -> under transformers 5.
+RENAMED = {
+    r"^encoder\.encoder\.layer\.": "encoder.layers.",
+    r"\.attention\.attention\.query\.": ".attention.q_proj.",
+    r"\.attention\.attention\.key\.": ".attention.k_proj.",
+    r"\.attention\.attention\.value\.": ".attention.v_proj.",
+    r"\.attention\.output\.dense\.": ".attention.o_proj.",
+    r"(?<=^encoder)(\.layers\.\d+)\.intermediate\.dense\.": r"\1.mlp.fc1.",
+    r"(?<=^encoder)(\.layers\.\d+)\.output\.dense\.": r"\1.mlp.fc2.",
+}
+#: Width of a ViT -> its attention heads: tiny, small, base, large, huge.
+_HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16}
+#: Standard deviations around the mean within which the planner looks for actions.
+_SPREAD = 2.0
+
+
+def read(
+    path: str | Path,
+    *,
+    config: str | Path | None = None,
+    action_dims: Sequence[int] | None = None,
+    action_mean: Sequence[float] | None = None,
+    action_std: Sequence[float] | None = None,
+    frameskip: int | None = None,
+    step_period_s: float = 0.5,
+    action_low: Sequence[float] | None = None,
+    action_high: Sequence[float] | None = None,
+    encoder_heads: int | None = None,
+    pose_frame: str = "tcp",
+) -> Imported:
+    """Read ``weights.pt``, or the folder that it lies in.
+
+    Args:
+        config: the file ``config.json``, if it does not lie beside the weights.
+        action_dims: which of the 7-D action the model's actions are, in its order; if not given, all seven.
+        action_mean, action_std: of one of its actions over the training data, a number for each of ``action_dims``, in
+            m, rad and gripper closedness. They may also stand in ``config.json``, under these names.
+        frameskip: actions in one step of the model; 5, as in training, if neither this nor ``config.json`` says so.
+        step_period_s: robot time of one step; the default is 5 actions at the 10 Hz of Push-T.
+        action_low, action_high: range (7,) of one step's action in which to plan; if not given, two standard deviations
+            about the mean, and 0 where the model knows nothing.
+        encoder_heads: attention heads of the encoder, if its width is not that of a usual ViT.
+        pose_frame: what the actions move, ``tcp`` or ``flange``.
+
+    Raises BundleError on a missing or damaged file, and, with a list, on one that is not such a model; ConfigError on
+    options that make no sense.
+    """
+    path = Path(path)
+    weights = path / "weights.pt" if path.is_dir() else path
+    state = _official_names(weights)
+    settings = _settings(weights.with_name("config.json") if config is None else Path(config))
+
+    action_size = size(state, "action_encoder.patch_embed.weight", 1, ActionMap().size)
+    actions = action_map(
+        action_size,
+        action_dims,
+        settings.get("action_mean") if action_mean is None else action_mean,
+        settings.get("action_std") if action_std is None else action_std,
+        (settings.get("frameskip") or 5) if frameskip is None else frameskip,
+        weights,
+    )
+    model = _config(state, settings, actions, encoder_heads, weights)
+    parts = {"encoder": lewm.encoder, "predictor": lewm.predictor}
+    shapes = {part: shapes_of(build, model) for part, build in parts.items()}
+    fitted = fit(shapes["encoder"] | shapes["predictor"], state, where=str(weights))
+    return Imported(
+        architecture="lewm",
+        config=model,
+        parts={part: {name: fitted[name] for name in shapes[part]} for part in parts},
+        # Upstream shrinks its square frames with smoothing.
+        preprocess=PreprocessSpec(model.image_px, model.image_px, 1.0, 1.0, "area"),
+        step_period_s=step_period_s,
+        action=action_range(actions, action_low, action_high),
+        pose_frame=pose_frame,
+        energy="l2",
+        history=model.history,
+        licence="MIT",
+        notes="Upstream's goal cost is the sum of squares where the energy here is their mean. "
+        "The model does not look at the arm's state. " + action_notes(actions),
+    )
+
+
+# --- what LeWorldModel and DINO-WM share -----------------------------------------------------------------------------
+
+
+def size(state: Mapping[str, Tensor], key: str, axis: int, official: int) -> int:
+    """One size of a weight; the official one where the weight is missing, so that ``fit`` can list what else is."""
+    return state[key].shape[axis] if key in state and state[key].ndim > axis else official
+
+
+def depth(state: Mapping[str, Tensor], blocks: str, official: int) -> int:
+    """How many blocks there are whose names begin so; the official number where there are none."""
+    numbers = [int(found[1]) for key in state if (found := re.match(rf"{re.escape(blocks)}\.(\d+)\.", key))]
+    return max(numbers, default=official - 1) + 1
+
+
+def shapes_of(build: Any, model: Any) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of the weights of a part."""
+    import torch
+
+    with torch.device("meta"):
+        return {key: tuple(value.shape) for key, value in build(model).state_dict().items()}
+
+
+def action_map(
+    wanted: int,
+    dims: Sequence[int] | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    frameskip: int,
+    where: str | Path,
+) -> ActionMap:
+    """The map of a model that takes ``wanted`` numbers for one step. Raises BundleError where that does not add up."""
+    dims = list(range(len(ActionMap().dims))) if dims is None else dims
+    if mean is None or std is None:
+        raise BundleError(
+            f"{where} does not say how its actions were z-scored; give the options action_mean and action_std, one "
+            "number for each of action_dims, in m, rad and gripper closedness"
+        )
+    values = {"dims": dims, "frameskip": frameskip, "mean": mean, "std": std}
+    found = configuration.from_dict(ActionMap, values, "the options of the actions")
+    if found.size != wanted:
+        raise BundleError(
+            f"{where} takes {wanted} numbers for one action, not frameskip x dims = {frameskip} x {len(found.dims)}; "
+            "give the options action_dims and frameskip that it was trained with"
+        )
+    return found
+
+
+def action_range(actions: ActionMap, low: Sequence[float] | None, high: Sequence[float] | None) -> ActionSpec:
+    """The given range, or what lies two standard deviations about the mean; standing still is always within."""
+    least, most = [0.0] * 7, [0.0] * 7
+    for d, mean, std in zip(actions.dims, actions.mean, actions.std, strict=True):
+        least[d] = min(0.0, actions.frameskip * (mean - _SPREAD * std))
+        most[d] = max(0.0, actions.frameskip * (mean + _SPREAD * std))
+    values = {"low": least if low is None else low, "high": most if high is None else high}
+    return configuration.from_dict(ActionSpec, values, "the action range (options action_low and action_high)")
+
+
+def action_notes(actions: ActionMap) -> str:
+    """A sentence for the model card."""
+    share = f"{actions.frameskip} equal shares of one action" if actions.frameskip > 1 else "one action"
+    return f"A step is {share}, of which the model knows the dims {list(actions.dims)}; its z-scores are options."
+
+
+# --- LeWorldModel alone ----------------------------------------------------------------------------------------------
+
+
+def _official_names(weights: Path) -> dict[str, Tensor]:
+    """The state dict under the names of today, whichever of its layouts the file has."""
+    checkpoint = read_checkpoint(weights)
+    nested = isinstance(checkpoint.get("state_dict"), Mapping)
+    state = entry(checkpoint if nested else {"state_dict": checkpoint}, "state_dict", weights)
+    state = strip(state, PREFIXES)
+    for old, new in {r"\b_orig_mod\.": "", **RENAMED}.items():
+        state = {re.sub(old, new, key): value for key, value in state.items()}
+    return state
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise BundleError(
+            f"there is no {path}, which says how many attention heads the model has; download it with the weights, or "
+            "give it as the option 'config'"
+        ) from None
+    except ValueError:
+        raise BundleError(f"{path} is not valid JSON; download it again") from None
+    for part in ("encoder", "predictor"):
+        if not isinstance(found, dict) or not isinstance(found.get(part), dict):
+            raise BundleError(f"{path} does not describe a LeWorldModel, it has no '{part}'; give its own config.json")
+    return found
+
+
+def _config(
+    state: Mapping[str, Tensor], settings: dict[str, Any], actions: ActionMap, heads: int | None, where: Path
+) -> Config:
+    full, image, step = Config(), settings["encoder"], settings["predictor"]
+    width = size(state, "encoder.embeddings.cls_token", 2, full.encoder_width)
+    heads = heads or image.get("num_attention_heads") or _HEADS.get(width)
+    if heads is None:
+        raise BundleError(f"{where}: a ViT of width {width} is none of the usual; give the option encoder_heads")
+    patch = size(state, "encoder.embeddings.patch_embeddings.projection.weight", 2, full.patch_px)
+    patches = size(state, "encoder.embeddings.position_embeddings", 1, 1 + full.image_px**2 // full.patch_px**2) - 1
+    predictor_heads = step.get("heads", full.predictor_heads)
+    inner = size(state, "predictor.transformer.layers.0.attn.to_qkv.weight", 0, 3 * predictor_heads * 64) // 3
+    if type(predictor_heads) is not int or predictor_heads < 1 or inner % predictor_heads:
+        raise BundleError(
+            f"{where}: {predictor_heads} attention heads cannot share the {inner} channels of the predictor; "
+            "give the config.json of these weights"
+        )
+    values = {
+        "image_px": round(patches**0.5) * patch,
+        "patch_px": patch,
+        "encoder_width": width,
+        "encoder_depth": depth(state, "encoder.layers", full.encoder_depth),
+        "encoder_heads": heads,
+        "encoder_hidden": size(state, "encoder.layers.0.mlp.fc1.weight", 0, full.encoder_hidden),
+        "norm_eps": image.get("layer_norm_eps", full.norm_eps),
+        "latent_dim": size(state, "projector.net.3.weight", 0, full.latent_dim),
+        "projector_hidden": size(state, "projector.net.0.weight", 0, full.projector_hidden),
+        "predictor_depth": depth(state, "predictor.transformer.layers", full.predictor_depth),
+        "predictor_heads": predictor_heads,
+        "predictor_head_dim": inner // predictor_heads,
+        "predictor_hidden": size(state, "predictor.transformer.layers.0.mlp.net.1.weight", 0, full.predictor_hidden),
+        "history": size(state, "predictor.pos_embedding", 1, full.history),
+        "smoothed_dim": size(state, "action_encoder.patch_embed.weight", 0, full.smoothed_dim),
+        "action_hidden": size(state, "action_encoder.embed.0.weight", 0, full.action_hidden),
+        "dropout": step.get("dropout", full.dropout),
+        "embedding_dropout": step.get("emb_dropout", full.embedding_dropout),
+    }
+    try:
+        found = configuration.from_dict(Config, values, "the sizes of the model")
+    except ConfigError as error:
+        raise BundleError(f"{where} is not a LeWorldModel: {error}") from None
+    import dataclasses
+
+    return dataclasses.replace(found, actions=actions)
