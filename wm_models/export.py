@@ -57,13 +57,9 @@ def example_inputs(
     return {"latent": draw(batch, tokens, channels), "state": draw(batch, 7), "action": draw(batch, 7)}
 
 
-def difference(found: np.ndarray, wanted: np.ndarray, precision: str) -> float:
-    """How far ``found`` is from ``wanted``: in float32 the largest error relative to the largest value, with less
-    precision, where single values err by chance, the norm of the error relative to the norm."""
-    error = found - wanted
-    if precision == "float32":
-        return float(np.abs(error).max() / np.abs(wanted).max())
-    return float(np.linalg.norm(error) / np.linalg.norm(wanted))
+def difference(found: np.ndarray, wanted: np.ndarray) -> float:
+    """The norm of the error relative to the norm of what is wanted."""
+    return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
 
 
 def is_windowed(module: nn.Module) -> bool:
@@ -183,7 +179,7 @@ def _difference(
         for inputs, expected in checks:
             found = runner.infer({name: value.numpy() for name, value in inputs.items() if name in wanted})
             for name, value in zip(names, expected, strict=True):
-                worst = max(worst, difference(found[name], value.numpy(), precision))
+                worst = max(worst, difference(found[name], value.numpy()))
     finally:
         runner.close()
     if not worst <= tolerance:  # NaN is refused as well

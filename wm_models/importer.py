@@ -113,7 +113,7 @@ def export_again(bundle: str | Path, out: Path, precision: str, say: Say) -> Bun
     parts = {name: architectures.load(source, name) for name in names}
     spec = dataclasses.replace(source.spec, name=out.name, files={})
     card = (source.path / "CARD.md").read_text(encoding="utf-8")
-    return _write(out, spec, parts, f"{card}\n## Graphs in {precision}\n{_PARITY}", precision, say)
+    return _write(out, spec, parts, card, precision, say)
 
 
 _PARITY = "Largest relative difference from PyTorch in float32: {parity}.\n"
@@ -123,7 +123,7 @@ def _write(
     out: Path, spec: BundleSpec, parts: Mapping[str, nn.Module], card: str, precision: str | None, say: Say
 ) -> Bundle:
     if precision is not None:
-        return export_bundle(out, spec, parts, card, precision, say)
+        return export_bundle(out, spec, parts, f"{card}\n## Graphs in {precision}\n{_PARITY}", precision, say)
 
     def weights(module: nn.Module) -> Callable[[Path], None]:
         return lambda target: save_weights(module, target)

@@ -19,7 +19,7 @@ from wm_core.errors import WmError
 from wm_models.world_model import WorldModel
 from wm_planner.planner import Planner, PlanResult
 from wm_sim.expert import demonstrate, pick_goals
-from wm_sim.scene import HOME_POSE, PandaScene
+from wm_sim.scene import HOME_POSE, Camera, PandaScene
 
 from .loop import ClosedLoop
 
@@ -109,6 +109,7 @@ class Evaluator:
         goals: number of goal pictures, 1..8, taken evenly from the expert's eight.
         max_steps: an episode ends after this many plan steps at the latest.
         latency_s: time from frame to plan in the live graph, simulated here.
+        camera: the exterior camera, if it does not stand where it did in training.
     """
 
     def __init__(
@@ -119,10 +120,11 @@ class Evaluator:
         goals: int = 8,
         max_steps: int = 80,
         latency_s: float = 0.06,
+        camera: Camera | None = None,
     ) -> None:
         self.model, self.planner = model, planner
         self.goals, self.max_steps, self.latency_s = goals, max_steps, latency_s
-        self.scene = PandaScene()
+        self.scene = PandaScene(camera=camera)
         self.monitor = EnvelopeMonitor(controller.limits)
         self.loop = ClosedLoop(self.scene, controller, model.spec.step_period_s, self.monitor)
         self.plan_ms: list[float] = []

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -60,8 +60,8 @@ class Config:
     predictor_head_dim: int = 64
     predictor_hidden: int = 2048
     history: int = 3
-    actions: ActionMap = ActionMap(frameskip=5)
-    proprio: ProprioMap = ProprioMap()
+    actions: ActionMap = field(default_factory=lambda: ActionMap(frameskip=5))
+    proprio: ProprioMap = field(default_factory=ProprioMap)
 
     def __post_init__(self) -> None:
         sizes = {name: value for name, value in vars(self).items() if type(value) is int}

@@ -7,13 +7,15 @@ Upstream's goal cost is the sum of squared differences of embeddings; the energy
 same order of candidates, a constant factor of ``latent_dim`` apart.
 
 Both heads hold a BatchNorm over all that they are given: in training, hand over many frames at a time
-(:meth:`Predictor.predictions`). Weights may be float32, bfloat16 or float16; inputs and outputs are float32 in any case.
+(:meth:`Predictor.predictions`).
+
+Weights may be float32, bfloat16 or float16; inputs and outputs are float32 in any case.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -57,7 +59,7 @@ class Config:
     action_hidden: int = 768
     dropout: float = 0.1
     embedding_dropout: float = 0.0
-    actions: ActionMap = ActionMap(frameskip=5)
+    actions: ActionMap = field(default_factory=lambda: ActionMap(frameskip=5))
 
     def __post_init__(self) -> None:
         sizes = {name: value for name, value in vars(self).items() if type(value) is int}
@@ -252,7 +254,9 @@ class ConditionalBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor, mask: Tensor | None) -> Tensor:
         """x and condition (B, N, width): one condition for each token."""
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(condition).chunk(6, -1)
+        # Not chunk(): that becomes an ONNX sequence, which TensorRT does not read.
+        six = self.adaLN_modulation(condition).unflatten(-1, (6, -1)).unbind(-2)
+        shift1, scale1, gate1, shift2, scale2, gate2 = six
         x = x + gate1 * self.attn(self.norm1(x) * (1 + scale1) + shift1, mask)
         return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
 

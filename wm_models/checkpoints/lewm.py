@@ -7,6 +7,7 @@ its data set: they are options.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -88,7 +89,12 @@ def read(
     state = _official_names(weights)
     settings = _settings(weights.with_name("config.json") if config is None else Path(config))
 
-    action_size = size(state, "action_encoder.patch_embed.weight", 1, ActionMap().size)
+    # The shapes of the weights are looked at first: a file of another model needs no options.
+    action_size = size(state, "action_encoder.patch_embed.weight", 1, Config().actions.size)
+    model = _config(state, settings, action_size, encoder_heads, weights)
+    parts = {"encoder": lewm.encoder, "predictor": lewm.predictor}
+    shapes = {part: shapes_of(build, model) for part, build in parts.items()}
+    fitted = fit(shapes["encoder"] | shapes["predictor"], state, where=str(weights))
     actions = action_map(
         action_size,
         action_dims,
@@ -97,13 +103,9 @@ def read(
         (settings.get("frameskip") or 5) if frameskip is None else frameskip,
         weights,
     )
-    model = _config(state, settings, actions, encoder_heads, weights)
-    parts = {"encoder": lewm.encoder, "predictor": lewm.predictor}
-    shapes = {part: shapes_of(build, model) for part, build in parts.items()}
-    fitted = fit(shapes["encoder"] | shapes["predictor"], state, where=str(weights))
     return Imported(
         architecture="lewm",
-        config=model,
+        config=dataclasses.replace(model, actions=actions),
         parts={part: {name: fitted[name] for name in shapes[part]} for part in parts},
         # Upstream shrinks its square frames with smoothing.
         preprocess=PreprocessSpec(model.image_px, model.image_px, 1.0, 1.0, "area"),
@@ -212,8 +214,9 @@ def _settings(path: Path) -> dict[str, Any]:
 
 
 def _config(
-    state: Mapping[str, Tensor], settings: dict[str, Any], actions: ActionMap, heads: int | None, where: Path
+    state: Mapping[str, Tensor], settings: dict[str, Any], action_size: int, heads: int | None, where: Path
 ) -> Config:
+    """All but the meaning of the actions."""
     full, image, step = Config(), settings["encoder"], settings["predictor"]
     width = size(state, "encoder.embeddings.cls_token", 2, full.encoder_width)
     heads = heads or image.get("num_attention_heads") or _HEADS.get(width)
@@ -247,11 +250,9 @@ def _config(
         "action_hidden": size(state, "action_encoder.embed.0.weight", 0, full.action_hidden),
         "dropout": step.get("dropout", full.dropout),
         "embedding_dropout": step.get("emb_dropout", full.embedding_dropout),
+        "actions": {"dims": [0], "frameskip": action_size, "mean": [0.0], "std": [1.0]},
     }
     try:
-        found = configuration.from_dict(Config, values, "the sizes of the model")
+        return configuration.from_dict(Config, values, "its sizes")
     except ConfigError as error:
-        raise BundleError(f"{where} is not a LeWorldModel: {error}") from None
-    import dataclasses
-
-    return dataclasses.replace(found, actions=actions)
+        raise BundleError(f"{where} is not a LeWorldModel: {error}; give the files of one") from None

@@ -20,7 +20,13 @@ class Recipe(Base):
 
     architecture = "lewm"
     #: A window of the model's history; the learning rate is for transformers.
-    settings = {"horizon": 3, "iterations": 4000, "learning_rate": 7e-4, "state_weight": 0.0}  # noqa: RUF012
+    settings = {  # noqa: RUF012
+        "horizon": 3,
+        "windows": 48,
+        "iterations": 4500,
+        "inverse_weight": 4.0,  # nothing else tells it of the fingers, a few pixels wide
+        "state_weight": 0.0,
+    }
     small = Config(
         image_px=64,
         patch_px=8,

@@ -289,3 +289,13 @@ def test_predictor_as_onnx(ref, tmp_path):
     for batch in (1, 64, 300):
         for frames in range(1, ref.config.history + 1):
             assert relative(session, ref.predictor, window(batch, frames)) <= 2e-6
+
+
+def test_a_half_precision_graph_has_no_sequences(tmp_path):
+    """Which TensorRT does not read; the exporter takes them out of float32 graphs only."""
+    model, latents, sevens = lewm.predictor(small()).eval().bfloat16(), torch.randn(2, 2, 1, 16), torch.randn(2, 2, 7)
+    program = torch.onnx.export(
+        model, (latents, sevens, sevens), dynamo=True, opset_version=20, optimize=False, verbose=False
+    )
+    operators = {node.op_type for node in program.model.graph.all_nodes()}
+    assert "MatMul" in operators and not [name for name in operators if "Sequence" in name]
