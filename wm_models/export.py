@@ -88,7 +88,8 @@ def export_graph(
                 expected = module.eval()(*inputs.values())
             checks.append((inputs, list(expected) if isinstance(expected, tuple) else [expected]))
     names = _OUTPUTS[part][: len(checks[0][1])]
-    _write(module.to(dtype), example_inputs(part, module, spec), names, path, precision)
+    examples = example_inputs(part, module, spec, window=min(2, spec.history))
+    _write(module.to(dtype), examples, names, path, precision, free_window=spec.history > 1)
     return _difference(path, checks, names, precision, tolerance)
 
 
@@ -136,10 +137,16 @@ def save_weights(module: nn.Module, target: Path) -> None:
     target.chmod(0o644)  # as any other file; safetensors writes it for its owner alone
 
 
-def _write(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path, precision: str) -> None:
+def _write(
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    outputs: list[str],
+    path: Path,
+    precision: str,
+    free_window: bool = False,
+) -> None:
     free = torch.export.Dim.DYNAMIC
-    windowed = "latents" in inputs
-    shapes = tuple({0: free, 1: free} if windowed else {0: free} for _ in inputs)
+    shapes = tuple({0: free, 1: free} if free_window and "latents" in inputs else {0: free} for _ in inputs)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)

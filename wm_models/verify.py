@@ -44,7 +44,8 @@ def verify(bundle: Bundle, backend: str, batches: tuple[int, ...] = (1, 7)) -> I
         try:
             worst, computed = 0.0, str(runner.info()["precision"])
             # Weights that were rounded stay so, however exactly they are computed with.
-            tolerance = max(PRECISIONS.get(p, PRECISIONS["bfloat16"])[1] for p in (bundle.spec.precision, computed))
+            kinds = [kind.strip() for kind in (bundle.spec.precision, *computed.split(","))]
+            tolerance = max(PRECISIONS.get(kind, PRECISIONS["bfloat16"])[1] for kind in kinds)
             windows = range(1, bundle.spec.history + 1) if part == "predictor" and is_windowed(module) else (1,)
             for batch in batches:
                 for window in windows:

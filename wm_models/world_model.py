@@ -195,15 +195,18 @@ class WorldModel:
             for name, tensor in found.items():
                 if tensor.dtype != "float32":
                     raise BundleError(f"{where}: '{name}' must be float32, not {tensor.dtype}{again}")
-        batch = 2  # and a window of two frames, where there is one
+        def sized(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+            """Two of a batch, and a window of one frame where there is one."""
+            return tuple(size if size is not None else 2 if axis == 0 else 1 for axis, size in enumerate(shape))
+
         for name, shape in inputs.items():
-            if not backend.io.inputs[name].accepts(tuple(batch if size is None else size for size in shape)):
+            if not backend.io.inputs[name].accepts(sized(shape)):
                 found_shape = backend.io.inputs[name].shape
                 raise BundleError(
                     f"{where}: '{name}' must have the shape {shape} with a free batch, not {found_shape}{again}"
                 )
-        for name, array in backend.warmup(batch).items():
-            if array.shape != tuple(batch if size is None else size for size in outputs[name]):
+        for name, array in backend.warmup(2).items():
+            if array.shape != sized(outputs[name]):
                 raise BundleError(f"{where}: '{name}' must have the shape {outputs[name]}, not {array.shape}{again}")
 
 

@@ -46,6 +46,21 @@ def test_weights_become_graphs_that_equal_torch(weights, tmp_path, precision):
         assert max(v.difference for v in verdicts) > 1e-5, "it is in half precision"
 
 
+@pytest.mark.parametrize("history", [1, 3])
+def test_a_window_is_free_up_to_the_history(tmp_path, history):
+    sizes = {"image_px": 28, "encoder_width": 24, "encoder_depth": 1, "encoder_heads": 2, "encoder_hidden": 32}
+    sizes |= {"latent_dim": 16, "projector_hidden": 32, "predictor_depth": 1, "predictor_heads": 2}
+    sizes |= {"predictor_head_dim": 8, "predictor_hidden": 32, "action_hidden": 16, "history": history}
+    bundle = importer.random_bundle("lewm", tmp_path / "window", sizes, "float32", quiet)
+    assert "{parity}" not in (bundle.path / "CARD.md").read_text()
+    assert all(verdict.ok for name in ("onnxruntime", "torch:precision=float16") for verdict in verify(bundle, name))
+    rng = np.random.default_rng(1)
+    state = np.array([0.5, 0.0, 0.2, np.pi, 0.0, 0.0, 0.0])
+    start, actions = rng.normal(size=(1, 16)).astype(np.float32), rng.uniform(-0.05, 0.05, (3, 4, 7))
+    graphs, reference = (WorldModel(bundle, name).rollout(start, state, actions) for name in ("onnxruntime", "torch"))
+    np.testing.assert_allclose(graphs[0], reference[0], atol=1e-5)
+
+
 def test_a_bundle_of_weights_runs_on_torch_and_says_what_it_lacks_for_others(weights):
     model = WorldModel(Bundle.load(weights), "torch")
     frames = np.random.default_rng(0).integers(0, 256, (2, 40, 40, 3), dtype=np.uint8)
