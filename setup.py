@@ -70,6 +70,7 @@ setup(
             "planner_node = wm_planner.planner_node:main",
             "controller_node = wm_controller.controller_node:main",
             "sim_arm_node = wm_sim.sim_arm_node:main",
+            "crisp_arm_node = wm_sim.crisp_arm_node:main",
         ],
     },
 )

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+
+from stand_ins import Clock  # noqa: E402
+
+from wm_controller.arms import GripperConfig  # noqa: E402
+from wm_controller.arms.grippers.base import NoGripper  # noqa: E402
+from wm_controller.arms.grippers.position import REPEAT_S, PositionGripper  # noqa: E402
+
+
+class Recorder(Clock):
+    """A node whose only publisher writes down what it is given."""
+
+    def __init__(self) -> None:
+        self.sent: list[float] = []
+
+    def create_publisher(self, kind, topic: str, profile) -> Recorder:
+        return self
+
+    def publish(self, message) -> None:
+        self.sent.append(message.data[0])
+
+
+@pytest.fixture
+def node() -> Recorder:
+    return Recorder()
+
+
+def test_a_change_is_sent_at_once_and_repeated_for_late_joiners(node: Recorder) -> None:
+    gripper = PositionGripper(node, GripperConfig(open=1.0, closed=0.0))
+    for value in (0.0, 0.0, 1.0, 1.0, 0.995, 0.2):
+        gripper.send(value)
+    assert node.sent == pytest.approx([0.0, 0.8])
+    node.now_s += 1.01 * REPEAT_S
+    gripper.send(0.2)
+    gripper.stop()
+    assert node.sent == pytest.approx([0.0, 0.8, 0.8])
+
+
+def test_nothing_is_sent_before_the_command_moves_nor_in_a_hold(node: Recorder) -> None:
+    gripper = PositionGripper(node, GripperConfig())
+    for _ in range(3):
+        gripper.send(0.375)
+        node.now_s += 2 * REPEAT_S
+    gripper.send(1.0, holding=True)
+    assert node.sent == []
+    gripper.send(1.0)
+    assert node.sent == [1.0]
+
+
+def test_an_arm_without_a_gripper() -> None:
+    gripper = NoGripper()
+    gripper.send(0.5)
+    gripper.stop()
+    assert gripper.state() == gripper.rival() == ""

@@ -1,0 +1,256 @@
+"""The quirks of the mock arm, then the real controller_node with the preset of a real arm against it."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+
+from geometry_msgs.msg import PoseStamped, WrenchStamped  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
+from std_msgs.msg import Float64MultiArray, String  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+
+from wm_controller.monitor import EnvelopeMonitor  # noqa: E402
+from wm_core import pose as poses  # noqa: E402
+from wm_core.config import ConfigError  # noqa: E402
+from wm_core.limits import Limits  # noqa: E402
+from wm_ros import convert, qos  # noqa: E402
+from wm_ros.node import msg_to_json  # noqa: E402
+from wm_sim.crisp_arm_node import CrispArmConfig, CrispArmNode, unnormalised  # noqa: E402
+from wm_sim.scene import HOME_POSE  # noqa: E402
+
+PRESET = Path(__file__).parents[2] / "config" / "arms" / "fr3_crisp.yaml"
+
+
+@pytest.fixture(scope="module")
+def arm() -> Iterator[CrispArmNode]:
+    rclpy.init()
+    made = CrispArmNode()
+    yield made
+    made.close()
+    made.destroy_node()
+    rclpy.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _at_home(request: pytest.FixtureRequest) -> None:
+    if "arm" in request.fixturenames:
+        node = request.getfixturevalue("arm")
+        node._scene.reset(0)
+        node._on_target(target(HOME_POSE))
+        node._advance(1.0)
+
+
+def target(pose, frame: str = "base", scale: float = 1.0) -> PoseStamped:
+    message = convert.pose_to_msg(pose, convert.s_to_stamp(0.0), frame)
+    q = message.pose.orientation
+    q.x, q.y, q.z, q.w = q.x * scale, q.y * scale, q.z * scale, q.w * scale
+    return message
+
+
+def moved(by: tuple[float, float, float]) -> np.ndarray:
+    return HOME_POSE + np.array([*by, 0.0, 0.0, 0.0])
+
+
+def test_the_frame_id_is_ignored_and_the_last_target_held_for_ever(arm: CrispArmNode) -> None:
+    arm._on_target(target(moved((0.05, 0.0, 0.0)), frame="the moon"))
+    arm._advance(2.0)
+    first = arm._scene.state().pose
+    np.testing.assert_allclose(first[:3], moved((0.05, 0.0, 0.0))[:3], atol=2e-3)
+    arm._advance(5.0)
+    np.testing.assert_allclose(arm._scene.state().pose[:3], first[:3], atol=1e-3)
+
+
+def test_it_lags_and_its_pull_is_clipped(arm: CrispArmNode) -> None:
+    arm._on_target(target(moved((0.15, 0.0, 0.0))))
+    arm._advance(0.1)
+    x = arm._scene.state().pose[0]
+    assert x < HOME_POSE[0] + 0.02, "a jump of 15 cm is followed slowly"
+    speeds = []
+    for _ in range(20):
+        arm._advance(0.1)
+        before, x = x, arm._scene.state().pose[0]
+        speeds.append((x - before) / 0.1)
+    assert 0.05 < max(speeds) < 0.16, "stiffness times clip over damping is 0.12 m/s"
+
+
+def test_a_quaternion_is_not_normalised(arm: CrispArmNode) -> None:
+    unit = np.array([0.0, 0.6, 0.0, 0.8])
+    np.testing.assert_allclose(unnormalised(unit), poses.quaternion_to_matrix(unit), atol=1e-12)
+    doubled = unnormalised(2.0 * unit)
+    assert np.abs(doubled @ doubled.T - np.eye(3)).max() > 1.0
+    tilted = np.array([*HOME_POSE[:3], math.pi, 0.2, 0.0])
+    turns = []
+    for scale in (1.0, 0.7):
+        arm._on_target(target(tilted, scale=scale))
+        arm._advance(1.5)
+        turns.append(arm._scene.state().pose[3:])
+    assert float(poses.tilt(turns[0])) == pytest.approx(0.2, abs=0.02)
+    assert abs(float(poses.tilt(turns[1])) - 0.2) > 0.03, "a careless sender gets another rotation"
+
+
+def test_the_gripper_runs_from_0_closed_to_1_open(arm: CrispArmNode) -> None:
+    stamp = convert.s_to_stamp(1.0)
+    for command, closed in ((0.4, True), (0.6, False)):
+        arm._on_gripper(Float64MultiArray(data=[command]))
+        arm._advance(1.0)
+        message = arm._gripper_msg(arm._scene.state().gripper, stamp)
+        assert message.name == ["gripper_joint"] and (message.position[0] < 0.2) == closed
+
+
+def test_what_is_no_number_is_dropped(arm: CrispArmNode) -> None:
+    message = target(HOME_POSE)
+    message.pose.position.x = math.nan
+    dropped = arm._dropped
+    arm._on_target(message)
+    assert arm._dropped == dropped + 1 and "not finite" in arm._health().message
+
+
+@pytest.mark.parametrize("wrong", [{"lag_s": -1.0}, {"error_clip_m": 0.0}, {"error_clip_rad": math.nan}])
+def test_a_configuration_that_makes_no_sense_is_refused(wrong: dict) -> None:
+    with pytest.raises(ConfigError):
+        CrispArmConfig(**wrong)
+
+
+# --- the real controller_node against it -----------------------------------------------------------------------------
+class Planner(Node):
+    """Drives the TCP to a place by plans, and listens to everything that the two nodes say."""
+
+    def __init__(self, context: rclpy.context.Context) -> None:
+        super().__init__("planner", context=context)
+        self.executor_ = rclpy.executors.SingleThreadedExecutor(context=context)
+        self.executor_.add_node(self)
+        self.pose = None
+        self.closed = self.force_n = self.joints = None
+        self.state: dict = {}
+        self.envelope = EnvelopeMonitor(Limits())
+        self.targets = 0
+        self._plans = self.create_publisher(JointTrajectory, "plan", qos.COMMAND)
+        self.create_subscription(PoseStamped, "franka_robot_state_broadcaster/current_pose", self._on_pose, qos.SENSOR)
+        wrench = "franka_robot_state_broadcaster/external_wrench_in_base_frame"
+        self.create_subscription(WrenchStamped, wrench, self._on_wrench, qos.SENSOR)
+        self.create_subscription(JointState, CrispArmNode.JOINTS, self._on_joints, qos.SENSOR)
+        self.create_subscription(JointState, "gripper/joint_states", self._on_gripper, qos.SENSOR)
+        self.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
+        self.create_subscription(PoseStamped, "target_pose", self._on_target, 50)
+        self.triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop", "resume")}
+
+    def _on_pose(self, msg: PoseStamped) -> None:
+        self.pose = convert.msg_to_pose(msg)
+
+    def _on_wrench(self, msg: WrenchStamped) -> None:
+        self.force_n = float(np.linalg.norm(convert.msg_to_wrench(msg)[:3]))
+
+    def _on_joints(self, msg: JointState) -> None:
+        self.joints = dict(zip(msg.name, msg.position, strict=True))
+
+    def _on_gripper(self, msg: JointState) -> None:
+        self.closed = 1.0 - msg.position[0]
+
+    def _on_state(self, msg: String) -> None:
+        self.state = msg_to_json(msg)
+
+    def _on_target(self, msg: PoseStamped) -> None:
+        stamp_s = convert.stamp_to_s(msg.header.stamp)
+        if stamp_s > 0.0:  # what the rival of this test sends is stamped 0
+            self.targets += 1
+            self.envelope.check(stamp_s, convert.msg_to_pose(msg))
+
+    def spin_until(self, done: Callable[[], bool], timeout_s: float, what: str) -> None:
+        until_s = time.monotonic() + timeout_s
+        while not done():
+            assert time.monotonic() < until_s, f"{what}; the controller is {self.state}, the TCP at {self.pose}"
+            self.executor_.spin_once(timeout_sec=0.05)
+
+    def ask(self, service: str) -> Trigger.Response:
+        self.spin_until(self.triggers[service].service_is_ready, 20.0, f"no service {service}")
+        future = self.triggers[service].call_async(Trigger.Request())
+        self.spin_until(future.done, 5.0, f"no answer to {service}")
+        return future.result()
+
+    def go(self, goal_m: np.ndarray, gripper: float = 0.0) -> None:
+        """Plan steps of at most 2 cm, four times a second, until the TCP is within 3 mm."""
+        next_s = 0.0
+
+        def there() -> bool:
+            nonlocal next_s
+            way = goal_m - self.pose[:3]
+            if time.monotonic() >= next_s:
+                next_s = time.monotonic() + 0.25
+                step = way * min(1.0, 0.02 / max(float(np.linalg.norm(way)), 1e-9))
+                deltas = np.array([[*step, 0.0, 0.0, 0.0, gripper]])
+                self._plans.publish(convert.plan_to_msg(deltas, 0.3, self.get_clock().now().to_msg(), "base"))
+            return bool(np.linalg.norm(way) < 3e-3)
+
+        self.spin_until(there, 20.0, f"{goal_m} was not reached")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Planner]:
+    """crisp_arm_node and controller_node in processes of their own, as a lab runs them."""
+    commands = {
+        "arm": ["wm_sim.crisp_arm_node", "-p", "camera_hz:=1.0"],
+        "controller": ["wm_controller.controller_node", "-p", f"config:={PRESET}"],
+    }
+    running = []
+    for name, (module, *parameters) in commands.items():
+        with open(tmp_path / f"{name}.log", "wb") as log:
+            words = [sys.executable, "-m", module, "--ros-args", "--disable-external-lib-logs", *parameters]
+            running.append(subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True))
+    context = rclpy.context.Context()
+    rclpy.init(context=context)
+    planner = Planner(context)
+    try:
+        planner.spin_until(lambda: planner.pose is not None and bool(planner.state), 30.0, "the nodes do not come up")
+        yield planner
+    finally:
+        planner.executor_.shutdown()
+        planner.destroy_node()
+        rclpy.shutdown(context=context)
+        for process in running:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_the_real_back_end_moves_5_cm_and_grasps_and_names_a_rival(stack: Planner) -> None:
+    planner = stack
+    start = planner.pose.copy()
+    assert planner.ask("start").success
+    planner.go(start[:3] + [0.05, 0.0, 0.0])
+    assert planner.pose[0] - start[0] == pytest.approx(0.05, abs=5e-3)
+    assert planner.targets > 30 and sum(planner.envelope.counts.values()) == 0, planner.envelope.counts
+    assert planner.force_n is not None and planner.force_n < 15.0
+    assert set(planner.joints) == {f"fr3_joint{k}" for k in range(1, 8)} and -2.8 < planner.joints["fr3_joint4"] < -2.0
+    planner.go(planner.pose[:3] + [0.0, 0.01, 0.0], gripper=1.0)
+    planner.spin_until(lambda: planner.closed > 0.8, 5.0, "the gripper did not close")
+
+    # A second publisher: CRISP would drop everything; the controller says so, names it, and stops for good.
+    rival = rclpy.create_node("teleop", context=planner.context)
+    intruder = rival.create_publisher(PoseStamped, "target_pose", qos.COMMAND)
+    planner.spin_until(lambda: planner.state.get("mode") in ("stopped", "fault"), 5.0, "the rival was not noticed")
+    assert "'teleop' also publishes /target_pose" in planner.state["reason"]
+    held = planner.pose.copy()
+    for _ in range(20):
+        intruder.publish(target(moved((0.2, 0.3, 0.2))))
+        planner.executor_.spin_once(timeout_sec=0.05)
+    np.testing.assert_allclose(planner.pose[:3], held[:3], atol=3e-3)
+    answer = planner.ask("start")
+    assert (not answer.success and "resume" in answer.message) or "teleop" in answer.message
+    rival.destroy_node()
+    planner.spin_until(lambda: planner.count_publishers("target_pose") == 1, 5.0, "the rival is still there")
+    assert planner.ask("resume").success
+    planner.go(planner.pose[:3] + [-0.02, 0.0, 0.0])
+    assert sum(planner.envelope.counts.values()) == 0, planner.envelope.counts

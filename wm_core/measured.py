@@ -1,0 +1,91 @@
+"""What an arm's drivers report, and how this stack reads it: topics, gripper scale, and where the TCP is.
+
+The one place where the units and frames of other people's drivers become ours: TCP pose in the base frame, gripper
+0 open .. 1 closed. Planner and controller read the same declaration.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .errors import ConfigError
+from .pose import Array, compose, invert
+
+Pose6 = tuple[float, float, float, float, float, float]
+
+#: No transform: what is reported is the TCP.
+SAME: Pose6 = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class GripperScale:
+    """Reads a gripper's JointState: the positions of ``joints`` are added, ``open`` and ``closed`` are the two ends.
+
+    Franka hand: two fingers, 0.08 m open to 0 m closed. Robotiq 2F-85: one knuckle, 0 rad open to about 0.8 rad closed.
+    The default is the stack's own convention. Raises ConfigError where the ends are not two different numbers.
+    """
+
+    joints: tuple[str, ...] = ("gripper",)
+    open: float = 0.0
+    closed: float = 1.0
+    slack: float = 0.01  # how far beyond its ends the sensor may read, as a share of the range
+
+    def __post_init__(self) -> None:
+        if not self.joints:
+            raise ConfigError("the measured gripper needs the name of at least one joint")
+        if not math.isfinite(self.open - self.closed) or self.open == self.closed:
+            raise ConfigError("the measured gripper's open and closed must be two different finite numbers")
+        if not 0.0 <= self.slack <= 0.2:
+            raise ConfigError(f"the measured gripper's slack = {self.slack} is outside 0..0.2")
+
+    def closedness(self, names: Sequence[str], positions: Sequence[float]) -> float:
+        """0 open .. 1 closed from a JointState's names and positions (m or rad). Raises ValueError if not readable."""
+        if len(names) != len(positions) or any(joint not in names for joint in self.joints):
+            wanted = ", ".join(self.joints)
+            raise ValueError(f"the gripper's JointState must hold the position of {wanted}; it has {', '.join(names)}")
+        reading = sum(positions[list(names).index(joint)] for joint in self.joints)
+        closed = (reading - self.open) / (self.closed - self.open)
+        if not -self.slack <= closed <= 1.0 + self.slack:  # NaN fails as well
+            raise ValueError(f"the gripper reads {reading}, outside {self.open} (open) .. {self.closed} (closed)")
+        return min(max(closed, 0.0), 1.0)
+
+
+@dataclass(frozen=True)
+class MeasuredConfig:
+    """Topics and readings of one arm. The default is the simulator's. Raises ConfigError on a pose that is no number.
+
+    ``tcp_m_rad`` is the TCP seen from the frame whose pose is reported: m and extrinsic xyz Euler rad.
+    """
+
+    pose_topic: str = "arm/current_pose"
+    wrench_topic: str = "arm/wrench"
+    gripper_topic: str = "arm/gripper"
+    joints_topic: str = "arm/joints"  # JointState; only where joint limits are watched
+    robot_topic: str = "arm/robot_state"  # franka_msgs/FrankaRobotState; only where that package is installed
+    tcp_m_rad: Pose6 = SAME
+    gripper: GripperScale = field(default_factory=GripperScale)
+
+    def __post_init__(self) -> None:
+        check_pose("measured tcp_m_rad", self.tcp_m_rad)
+
+    def tcp(self, reported: Array) -> Array:
+        """The TCP's pose ``(6,)`` in the base frame from the reported one ``(6,)``."""
+        return reported if self.tcp_m_rad == SAME else compose(reported, self.tcp_m_rad)
+
+
+def driven(target: Array, tcp_m_rad: Pose6) -> Array:
+    """The pose ``(6,)`` of the frame that an interface drives, which brings the TCP to ``target`` ``(6,)``.
+
+    ``tcp_m_rad`` is the TCP seen from that frame; both poses in the base frame, m and extrinsic xyz Euler rad.
+    """
+    return target if tcp_m_rad == SAME else compose(target, invert(tcp_m_rad))
+
+
+def check_pose(name: str, pose: Sequence[float]) -> None:
+    """Raises ConfigError unless ``pose`` is finite and within an arm's reach (1 m): a length in mm is a mistake."""
+    if not all(math.isfinite(value) for value in pose):
+        raise ConfigError(f"{name} = {tuple(pose)} is not finite")
+    if math.hypot(*pose[:3]) > 1.0:
+        raise ConfigError(f"{name} = {tuple(pose)} lies more than 1 m away; its first three numbers are metres")
