@@ -8,59 +8,111 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from wm_core.errors import ConfigError
+from wm_core.measured import MeasuredConfig
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.measured_arm import Measured, MeasuredArm
+from wm_ros.franka_state import FrankaState
+from wm_ros.measured_arm import Measured, MeasuredArm, arm_joints
 from wm_ros.node import WmNode, json_to_msg, run_node
 
-from .arms.base import Arm
-from .arms.pose_stream import PoseStream, PoseStreamConfig
+from .arms import ArmConfig, make_arm
 from .controller import ArmState, Command, Controller, ControllerConfig, Plan
+from .supervisor import LATCHED
 
 #: A reason may hold a number that changes with each tick; it is published no more often than this.
 REASON_PERIOD_S = 0.2
+#: Two clocks read within this time of each other were read together.
+CLOCKS_APART_S = 0.01
 
 
 @dataclass(frozen=True)
 class ControllerNodeConfig(ControllerConfig):
     """Parameters of controller_node: those of the core, and the arm's topics."""
 
-    arm: PoseStreamConfig = field(default_factory=PoseStreamConfig)
+    arm: ArmConfig = field(default_factory=ArmConfig)
+    measured: MeasuredConfig = field(default_factory=MeasuredConfig)
 
 
 class ControllerNode(WmNode[ControllerNodeConfig]):
-    """Everything runs in the executor's thread: a tick takes well below a millisecond."""
+    """Everything runs in the executor's thread: a tick takes well below a millisecond.
+
+    Plans and joints are only put down when they come; each tick takes the newest. So a flood of them costs no more
+    than one per tick, and loses nothing: they act on the next tick anyway.
+    """
 
     def __init__(self) -> None:
         super().__init__("controller", ControllerNodeConfig)
         c = self.config
         self._controller = Controller(c)
-        self._arm: Arm = PoseStream(self, c.base_frame, c.arm)
+        self._arm = make_arm(self, c.base_frame, c.arm, c.limits)
         self._state = self.create_publisher(String, "controller/state", qos.LATCHED)
         self._command = Command(None, None, "", "")
-        self._published_s = 0.0
-        self._tick_ms, self._plan_age_ms = Rolling(), Rolling()
-        MeasuredArm(self, c.base_frame, self._refuse_state, self._on_state)
+        self._published_s, self._tick_ms, self._plan_age_ms = 0.0, Rolling(), Rolling()
+        self._plan: JointTrajectory | None = None
+        self._joints: JointState | None = None
+        self._overtaken = 0  # plans that a newer one replaced before its tick
+        # A simulated clock may stand still or run at another pace than this machine's.
+        self._simulated = self.has_parameter("use_sim_time") and self.get_parameter("use_sim_time").value is True
+        MeasuredArm(self, c.base_frame, self._refuse_state, self._on_state, c.measured)
         self.create_subscription(JointTrajectory, "plan", self._on_plan, qos.COMMAND)
+        self.create_subscription(String, "planner/status", lambda _: self._heard("planner"), qos.LATCHED)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
+        if c.robot is not None:
+            self.create_subscription(JointState, c.measured.joints_topic, self._on_joints, qos.SENSOR)
+            self._watch_robot()
         self.create_service(Trigger, "start", self._on_start)
         self.create_service(Trigger, "stop", self._on_stop)
         self.create_service(Trigger, "resume", self._answer(self._controller.resume))
         self.create_timer(1.0 / c.rate_hz, self._tick)
         Diagnostics(self, self._health)
 
+    def _watch_robot(self) -> None:
+        """Where its messages are installed; where they are not, a person is told, or the start is refused."""
+        try:
+            topic = self.config.measured.robot_topic
+            FrankaState(self, topic, lambda health: self._controller.on_robot(health, self.now_s()))
+        except ConfigError as error:
+            if "robot" in self.config.require:
+                raise
+            self.get_logger().warning(f"the robot's own mode and errors are not watched: {error}")
+
+    # --- inputs -------------------------------------------------------------------------------------------------------
     def _on_state(self, m: Measured) -> None:
-        self._controller.on_state(ArmState(m.stamp_s, m.pose, m.gripper, m.wrench), self.now_s())
+        refused = self._controller.on_state(ArmState(m.stamp_s, m.pose, m.gripper, m.wrench), self.now_s())
+        if refused:
+            return self.warn(refused)
+        self._arm.take_state(m.pose, m.stamp_s)
 
     def _refuse_state(self, sentence: str) -> None:
         self._controller.refuse_state(sentence)
         self.warn(sentence)
 
+    def _on_joints(self, msg: JointState) -> None:
+        self._joints = msg
+
+    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
+        ours = self.get_namespace().strip("/")
+        for status in msg.status:
+            namespace, _, name = status.name.rpartition("/")
+            if namespace == ours:
+                self._heard(name)
+
+    def _heard(self, node: str) -> None:
+        self._controller.on_heartbeat(node, self.now_s())
+
     def _on_plan(self, msg: JointTrajectory) -> None:
-        now_s, stamp_s = self.now_s(), convert.stamp_to_s(msg.header.stamp)
+        self._overtaken += self._plan is not None
+        self._plan = msg
+
+    def _take_plan(self, msg: JointTrajectory, now_s: float) -> None:
+        stamp_s = convert.stamp_to_s(msg.header.stamp)
         if msg.header.frame_id != self.config.base_frame:
             refused = f"plan has the frame id '{msg.header.frame_id}', not '{self.config.base_frame}'"
             self._controller.refuse_plan(refused)
@@ -75,20 +127,15 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         if refused:
             self.warn(f"a plan was refused: {refused}")
 
-    def _rival(self) -> str:
-        """Why nobody may move the arm now: CRISP drops every target while two nodes advertise the topic."""
-        topic = self.config.arm.pose_topic
-        return f"another node publishes {topic}; end it" if self.count_publishers(topic) > 1 else ""
-
+    # --- operator -----------------------------------------------------------------------------------------------------
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if rival := self._rival():
+        if rival := self._arm.rival():
             response.success, response.message = False, f"not started: {rival}"
             return response
         return self._answer(self._controller.start)(_, response)
 
     def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = True, self._controller.stop(self.now_s())
-        self._arm.stop()
         self._tick()
         return response
 
@@ -101,26 +148,44 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
 
         return serve
 
+    def _clocks(self) -> tuple[float, float | None]:
+        """The node's clock and a monotonic one, read together: the process may be suspended between any two lines."""
+        for _ in range(5):
+            before_s, now_s = time.monotonic(), self.now_s()
+            if time.monotonic() - before_s < CLOCKS_APART_S:
+                break
+        return now_s, None if self._simulated else before_s
+
+    # --- tick ---------------------------------------------------------------------------------------------------------
     def _tick(self) -> None:
         start = time.perf_counter()
-        now_s = self.now_s()
-        command = self._controller.tick(now_s)
+        now_s, steady_s = self._clocks()
+        plan, joints, self._plan, self._joints = self._plan, self._joints, None, None
+        if plan is not None:
+            self._take_plan(plan, now_s)
+        if joints is not None and (q := arm_joints(joints)) is not None:
+            self._controller.on_joints(convert.stamp_to_s(joints.header.stamp), q, now_s)
+        command = self._controller.tick(now_s, steady_s)
+        holding = command.mode != "running"
         if command.pose is not None:
-            self._arm.send_pose(command.pose, now_s)
+            self._arm.send_pose(command.pose, now_s, holding)
         if command.gripper is not None:
-            self._arm.send_gripper(command.gripper)
-        same_mode, same_reason = command.mode == self._command.mode, command.reason == self._command.reason
-        if not same_mode or (not same_reason and abs(now_s - self._published_s) >= REASON_PERIOD_S):
+            self._arm.send_gripper(command.gripper, holding)
+        other_mode, other_reason = command.mode != self._command.mode, command.reason != self._command.reason
+        if other_mode and command.mode in LATCHED:
+            self._arm.stop()
+        if other_mode or (other_reason and abs(now_s - self._published_s) >= REASON_PERIOD_S):
             self._state.publish(json_to_msg({"mode": command.mode, "reason": command.reason, "stamp_s": now_s}))
             self._published_s, self._command = now_s, command
         self._tick_ms.add(1e3 * (time.perf_counter() - start))
 
     def _health(self) -> Health:
-        if rival := self._rival():
+        if rival := self._arm.rival():
             self._controller.stop(self.now_s(), rival)
         status = self._controller.status(self.now_s())
         values = {key: value for key, value in dataclasses.asdict(status).items() if key != "clipped"}
         values |= {f"clipped.{limit}": count for limit, count in status.clipped.items()}
+        values |= {"overtaken_plans": self._overtaken, "arm": self._arm.state()}
         values |= {"rate_hz": self._tick_ms.rate_hz(), **self._tick_ms.summary("tick")}
         values |= self._plan_age_ms.summary("frame_to_controller")
         return Health(status.mode in ("idle", "running"), status.reason, values)

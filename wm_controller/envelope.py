@@ -14,7 +14,10 @@ from wm_core.limits import Limits
 from .spatial import Quat, Vec, add, dot, length, minus, scaled, shortened, tool_axis, turn_between, turned
 
 #: Goals are kept this share within the tilt cone, so that a wrist can slide along the cone instead of sticking to it.
-_CONE_SHARE = 0.99
+_CONE_SHARE = 0.98
+#: The commanded orientation is an average of those that are guarded here. Turns do not quite add, so the average may
+#: lean a little further than any of them; they are guarded this share within the cone.
+_GUARD_SHARE = 0.99
 #: How fast the tilt may grow per radian left of it, in 1/s.
 _CONE_GAIN = 4.0
 
@@ -43,7 +46,7 @@ class Envelope:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._low, self._high = limits.box_min_m, limits.box_max_m
-        self._lowest_cos = -cos(limits.tilt_rad)  # the tool axis' z must stay at or below it
+        self._lowest_cos = -cos(_GUARD_SHARE * limits.tilt_rad)  # the tool axis' z must stay at or below it
 
     def fault(self, position: Vec, q: Quat) -> str:
         """Why a measured pose is no place to start from, as a sentence; "" if it is within box and cone."""

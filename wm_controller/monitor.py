@@ -7,7 +7,7 @@ quaternions. Both in plain floats, because a check per tick must not cost more t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import atan2, cos, hypot, isfinite, sin
+from math import atan2, cos, hypot, isfinite, sin, ulp
 
 from numpy.typing import NDArray
 
@@ -16,9 +16,15 @@ from wm_core.limits import Limits
 Vec = tuple[float, float, float]
 Rows = tuple[Vec, Vec, Vec]
 
-KINDS = ("finite", "box", "tilt", "jump", "speed", "rot_speed", "accel", "rot_accel", "stop", "gripper", "leash")
+KINDS = (
+    *("finite", "box", "tilt", "jump", "speed", "rot_speed", "accel", "rot_accel", "jerk", "rot_jerk"),
+    *("stop", "gripper", "leash"),
+)
 #: Commands closer together than this are one command sent twice: nothing can be said about their velocity.
 _SAME_S = 1e-3
+#: How long the target may go on speeding up after the leash is found taut. Full acceleration is not turned into braking
+#: at once where jerk is bounded; a state that says more must not be older than this either (the state watchdog's time).
+_REACTION_S = 0.2
 _REST: Vec = (0.0, 0.0, 0.0)
 
 
@@ -26,8 +32,10 @@ class EnvelopeMonitor:
     """Counts the violations in a stream of commands, fed one by one.
 
     Speed is that of the straight segment between two commands, acceleration the change of velocity between two
-    segments over the time between their middles. A pause longer than ``max_tick_s`` counts as a stop (an arm that
-    follows a stream stops with it); after it the target must not jump by more than that time at full speed.
+    segments over the time between their middles, jerk the change of acceleration over a third of the time of the three
+    segments that it is taken from (which is what a constant jerk gives, at any times). A pause longer than
+    ``max_tick_s`` counts as a stop (an arm that follows a stream stops with it); after it the target must not jump by
+    more than that time at full speed.
 
     Attributes:
         counts: violations of each kind.
@@ -44,6 +52,8 @@ class EnvelopeMonitor:
         self._tolerance = tolerance
         self._last: tuple[float, Vec, Rows] | None = None
         self._velocity, self._turning, self._last_dt_s = _REST, _REST, 0.0
+        self._accel, self._twist, self._before_dt_s = _REST, _REST, 0.0
+        self._taut_s: float | None = None
 
     @property
     def violations(self) -> int:
@@ -66,7 +76,7 @@ class EnvelopeMonitor:
             pose: (6,) commanded TCP, xyz (m) + extrinsic xyz Euler (rad); None (nothing commanded) ends the stream.
             stopped: a stop is latched: the target must not move. It may come to rest abruptly.
             measured: (6,) newest pose of the arm. If given, the leash is judged: beyond it the target may move away
-                from the arm only while it brakes (the arm may have been pushed).
+                from the arm only while it brakes, which it must within 0.2 s (the arm may have been pushed).
             gripper: commanded gripper, 0..1.
         """
         broken: list[str] = []
@@ -109,25 +119,53 @@ class EnvelopeMonitor:
             between_s = (self._last_dt_s + dt_s) / 2
             self._judge("speed", hypot(*velocity), limits.speed_m_s, broken)
             self._judge("rot_speed", hypot(*turning), limits.rot_speed_rad_s, broken)
-            change, twist = hypot(*_minus(velocity, self._velocity)), hypot(*_minus(turning, self._turning))
-            self._judge("accel", change / between_s, limits.accel_m_s2, broken)
-            self._judge("rot_accel", twist / between_s, limits.rot_accel_rad_s2, broken)
+            accel, twist = _rate(velocity, self._velocity, between_s), _rate(turning, self._turning, between_s)
+            third_s = (self._before_dt_s + self._last_dt_s + dt_s) / 3
+            jerk, whirl = _rate(accel, self._accel, third_s), _rate(twist, self._twist, third_s)
+            # Times since 1970 are known to 0.2 us, which is much where three differences are taken over a short tick.
+            blur = ulp(now_s) / min(dt_s, self._last_dt_s or dt_s, self._before_dt_s or dt_s)
+            soft, slow = 4 * blur / between_s, 8 * blur / between_s / third_s
+            self._judge("accel", hypot(*accel), limits.accel_m_s2 + soft * limits.speed_m_s, broken)
+            self._judge("rot_accel", hypot(*twist), limits.rot_accel_rad_s2 + soft * limits.rot_speed_rad_s, broken)
+            self._judge("jerk", hypot(*jerk), limits.jerk_m_s3 + slow * limits.speed_m_s, broken)
+            self._judge("rot_jerk", hypot(*whirl), limits.rot_jerk_rad_s3 + slow * limits.rot_speed_rad_s, broken)
             if measured is not None:
-                ax, ay, az, *angles = (float(v) for v in measured)
-                if hypot(*velocity) >= hypot(*self._velocity):
-                    far, was = hypot(*_minus(place, (ax, ay, az))), hypot(*_minus(last_place, (ax, ay, az)))
-                    self._judge("leash", far, max(limits.leash_m, was), broken)
-                if hypot(*turning) >= hypot(*self._turning):
-                    arm = _matrix(*angles[:3])
-                    far, was = hypot(*_turn(arm, rows)), hypot(*_turn(arm, last_rows))
-                    self._judge("leash", far, max(limits.leash_rad, was), broken)
+                self._judge_leash(now_s, place, rows, velocity, turning, measured, broken)
             self._last = now_s, place, rows
-            self._velocity, self._turning, self._last_dt_s = velocity, turning, dt_s
+            self._velocity, self._turning, self._accel, self._twist = velocity, turning, accel, twist
+            self._before_dt_s, self._last_dt_s = self._last_dt_s, dt_s
         return broken
 
+    def _judge_leash(
+        self,
+        now_s: float,
+        place: Vec,
+        rows: Rows,
+        velocity: Vec,
+        turning: Vec,
+        measured: Sequence[float] | NDArray,
+        broken: list[str],
+    ) -> None:
+        assert self._last is not None  # there is a velocity
+        limits, (_, last_place, last_rows) = self.limits, self._last
+        ax, ay, az, *angles = (float(v) for v in measured)
+        arm = _matrix(*angles[:3])
+        far, was = hypot(*_minus(place, (ax, ay, az))), hypot(*_minus(last_place, (ax, ay, az)))
+        wide, before = hypot(*_turn(arm, rows)), hypot(*_turn(arm, last_rows))
+        leaves = far > max(limits.leash_m, was) + 1e-9 and hypot(*velocity) >= hypot(*self._velocity)
+        turns = wide > max(limits.leash_rad, before) + 1e-9 and hypot(*turning) >= hypot(*self._turning)
+        if far <= limits.leash_m and wide <= limits.leash_rad:
+            self._taut_s = None
+        elif self._taut_s is None:
+            self._taut_s = now_s
+        if self._taut_s is not None and now_s - self._taut_s > _REACTION_S:
+            self._judge("leash", far if leaves else 0.0, max(limits.leash_m, was), broken)
+            self._judge("leash", wide if turns else 0.0, max(limits.leash_rad, before), broken)
+
     def _rest(self, now_s: float, place: Vec, rows: Rows) -> None:
-        self._last = now_s, place, rows
+        self._last, self._taut_s = (now_s, place, rows), None
         self._velocity, self._turning, self._last_dt_s = _REST, _REST, 0.0
+        self._accel, self._twist, self._before_dt_s = _REST, _REST, 0.0
 
     def _judge(self, kind: str, value: float, limit: float, broken: list[str]) -> None:
         # 1e-9 absolute is rounding: of metres and radians, and of their differences over a few milliseconds.
@@ -143,6 +181,10 @@ class EnvelopeMonitor:
 def _minus(a: Iterable[float], b: Iterable[float]) -> Vec:
     (ax, ay, az), (bx, by, bz) = a, b
     return (ax - bx, ay - by, az - bz)
+
+
+def _rate(now: Vec, before: Vec, time_s: float) -> Vec:
+    return ((now[0] - before[0]) / time_s, (now[1] - before[1]) / time_s, (now[2] - before[2]) / time_s)
 
 
 def _matrix(roll: float, pitch: float, yaw: float) -> Rows:

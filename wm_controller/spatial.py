@@ -13,6 +13,7 @@ Vec = tuple[float, float, float]
 Quat = tuple[float, float, float, float]
 
 ZERO: Vec = (0.0, 0.0, 0.0)
+IDENTITY: Quat = (0.0, 0.0, 0.0, 1.0)
 
 
 def add(a: Vec, b: Vec, factor: float = 1.0) -> Vec:

@@ -22,6 +22,10 @@ CEILING = {
     "accel_m_s2": 2.0,
     # FR3 allows 17 rad/s2; stopping from 0.5 rad/s within 0.03 rad needs 4.2.
     "rot_accel_rad_s2": 4.0,
+    # FR3 allows 4500 m/s3 and 8500 rad/s3, FER 6500 and 12500 (rate_limiting.h). These turn full acceleration into full
+    # braking within 0.1 s, as long as a Franka that follows by impedance takes to answer anyway.
+    "jerk_m_s3": 40.0,
+    "rot_jerk_rad_s3": 80.0,
     # One plan step; V-JEPA 2-AC's own planner clips at 0.075 m (facebookresearch/vjepa2).
     "step_m": 0.075,
     "step_rad": 0.30,
@@ -39,6 +43,36 @@ CEILING = {
 BOX_CEILING_MIN_M = (0.20, -0.45, 0.0)
 BOX_CEILING_MAX_M = (0.75, 0.45, 0.70)
 
+#: Joint position limits in rad (franka_description, joint_limits.yaml of fr3 and fer; the FER was sold as Panda).
+JOINTS_RAD: dict[str, tuple[tuple[float, float], ...]] = {
+    "fr3": (
+        (-2.7437, 2.7437),
+        (-1.7837, 1.7837),
+        (-2.9007, 2.9007),
+        (-3.0421, -0.1518),
+        (-2.8065, 2.8065),
+        (0.5445, 4.5169),
+        (-3.0159, 3.0159),
+    ),
+    "fer": (
+        (-2.8973, 2.8973),
+        (-1.7628, 1.7628),
+        (-2.8973, 2.8973),
+        (-3.0718, -0.0698),
+        (-2.8973, 2.8973),
+        (-0.0175, 3.7525),
+        (-2.8973, 2.8973),
+    ),
+}
+#: The least distance from a joint's end, rad: the margin of MoveIt Servo's Panda configuration.
+JOINT_MARGIN_FLOOR_RAD = 0.1
+#: The largest condition number of the Jacobian (m and rad): where MoveIt Servo's Panda configuration halts.
+CONDITION_CEILING = 30.0
+#: No Franka moves its TCP faster (FER 1.7 m/s, FR3 3.0 m/s; both 2.5 rad/s; libfranka rate_limiting.h): a measured pose
+#: that does has not moved, it has jumped. The slack is for the time stamps' jitter.
+POSSIBLE_SPEED_M_S, POSSIBLE_TURN_RAD_S = 1.7, 2.5
+JUMP_SLACK_M, JUMP_SLACK_RAD = 0.02, 0.1
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -53,6 +87,8 @@ class Limits:
     rot_speed_rad_s: float = 0.3
     accel_m_s2: float = 0.5
     rot_accel_rad_s2: float = 1.0
+    jerk_m_s3: float = 40.0
+    rot_jerk_rad_s3: float = 80.0
     step_m: float = 0.05
     step_rad: float = 0.15
     tilt_rad: float = 0.5

@@ -1,0 +1,145 @@
+"""Joints, robot, contact and heartbeats: what is wrong, what is missing, what has fallen silent."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wm_controller.interface import ControllerConfig
+from wm_controller.watch import Watch
+from wm_core.errors import ConfigError
+from wm_core.robot_health import RobotHealth
+
+HOME_RAD = np.array([0.0, 0.195, 0.0, -2.43, 0.0, 2.62, 0.785])
+
+
+def watch(**config: Any) -> Watch:
+    return Watch(ControllerConfig(**config))
+
+
+def joints(**change: float) -> np.ndarray:
+    out = HOME_RAD.copy()
+    for name, value in change.items():
+        out[int(name[1]) - 1] = value
+    return out
+
+
+def test_nothing_is_watched_that_was_never_heard() -> None:
+    assert watch(robot="fr3").hold(100.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "robot", "says"),
+    [
+        ("wrench", None, "no wrench yet"),
+        ("joints", "fr3", "no joint state yet"),
+        ("robot", None, "no robot state yet"),
+        ("planner", None, "nothing was heard of the planner yet"),
+        ("encoder", None, "nothing was heard of the encoder yet"),
+    ],
+)
+def test_what_is_required_must_be_there(name: str, robot: str | None, says: str) -> None:
+    assert watch(require=(name,), robot=robot).hold(0.0) == says
+
+
+def test_joints_hold_near_an_end_and_near_a_singular_posture() -> None:
+    w = watch(robot="fr3")
+    assert w.on_joints(1.0, joints(), 1.0) == "" and w.hold(1.1) == ""
+    assert w.margin_rad == pytest.approx(0.6121) and w.condition is not None and w.condition < 10.0
+    assert "joint 4 is 0.09 rad from its end" in w.on_joints(1.1, joints(q4=-2.95), 1.1)
+    assert "joint 4" in w.hold(1.1)
+    assert "joint 6 is -0.10 rad" in w.on_joints(1.2, joints(q6=4.62), 1.2)
+    assert "singular posture" in w.on_joints(1.3, joints(q4=-0.3), 1.3)
+    assert w.on_joints(1.4, joints(), 1.4) == "" and w.hold(1.4) == ""
+    assert w.hold(1.7) == "no joint state for 0.30 s"
+
+
+def test_the_margin_can_be_wider_and_depends_on_the_robot() -> None:
+    near = joints(q4=-2.85)
+    assert watch(robot="fr3").on_joints(1.0, near, 1.0) == ""
+    assert "joint 4" in watch(robot="fr3", joint_margin_rad=0.2).on_joints(1.0, near, 1.0)
+    assert "joint 6" in watch(robot="fer").on_joints(1.0, joints(q6=3.7), 1.0)
+    assert "singular" in watch(robot="fr3", max_condition=5.0).on_joints(1.0, joints(), 1.0)
+    assert watch().on_joints(1.0, np.zeros(3), 1.0) == "", "without a robot the joints say nothing"
+
+
+@pytest.mark.parametrize(
+    ("stamp_s", "q", "says"),
+    [
+        (1.0, joints(q2=math.nan), "joint state is not finite"),
+        (1.0, np.zeros(6), "shape (6,)"),
+        (math.nan, joints(), "not finite"),
+        (0.5, joints(), "0.50 s old"),
+        (2.0, joints(), "in the future"),
+    ],
+)
+def test_joints_that_are_not_usable_hold(stamp_s: float, q: np.ndarray, says: str) -> None:
+    w = watch(robot="fr3")
+    assert says in w.on_joints(stamp_s, q, 1.0)
+    assert says in w.hold(1.0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "errors", "rate", "fault", "hold"),
+    [
+        ("MOVE", (), 1.0, "", ""),
+        ("IDLE", (), 0.0, "", ""),
+        ("MOVE", (), 0.89, "", "only 89 % of its control commands"),
+        ("MOVE", (), math.nan, "", "control commands"),
+        ("OTHER", (), 1.0, "", "in mode OTHER"),
+        ("GUIDING", (), 1.0, "", "in mode GUIDING"),
+        ("7", (), 1.0, "", "in mode 7"),
+        ("REFLEX", (), 1.0, "in mode REFLEX", "in mode REFLEX"),
+        ("USER_STOPPED", (), 1.0, "in mode USER_STOPPED", "in mode USER_STOPPED"),
+        ("AUTOMATIC_ERROR_RECOVERY", (), 1.0, "RECOVERY", "RECOVERY"),
+        ("MOVE", ("joint_reflex", "cartesian_reflex"), 1.0, "joint_reflex, cartesian_reflex", "joint_reflex"),
+    ],
+)
+def test_the_robots_own_word(mode: str, errors: tuple, rate: float, fault: str, hold: str) -> None:
+    w = watch()
+    said = w.on_robot(RobotHealth(1.0, mode, errors, rate), 1.0)
+    assert fault in said and bool(fault) == bool(said)
+    assert hold in w.hold(1.0) and bool(hold) == bool(w.hold(1.0))
+
+
+def test_a_robot_state_is_as_stale_as_any() -> None:
+    w = watch()
+    assert w.on_robot(RobotHealth(0.0, "REFLEX"), 1.0) == "", "an old report is no news of the robot"
+    assert "1.00 s old" in w.hold(1.0)
+    w.on_robot(RobotHealth(1.0, "MOVE"), 1.0)
+    assert w.hold(1.1) == ""
+    assert w.hold(1.3) == "no robot state for 0.30 s"
+
+
+def test_heartbeats() -> None:
+    w = watch(heartbeat_s=2.0)
+    w.on_heartbeat("somebody", 0.0)
+    assert w.hold(100.0) == ""
+    w.on_heartbeat("encoder", 0.0)
+    w.on_heartbeat("planner", 0.0)
+    assert w.hold(2.0) == ""
+    w.on_heartbeat("planner", 2.0)
+    assert w.hold(2.5) == "nothing was heard of the encoder for 2.5 s"
+    w.forget()
+    assert w.hold(3.0) == "", "after the clock was set, what was heard before says nothing"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"robot": "ur5"},
+        {"joint_margin_rad": 0.05},
+        {"joint_margin_rad": math.nan},
+        {"max_condition": 31.0},
+        {"heartbeat_s": 3.1},
+        {"heartbeat_s": 0.0},
+        {"require": ("camera",)},
+        {"require": ("joints",)},
+    ],
+)
+def test_configuration_can_only_tighten(bad: dict) -> None:
+    with pytest.raises(ConfigError, match=next(iter(bad))):
+        ControllerConfig(**bad)

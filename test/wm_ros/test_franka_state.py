@@ -1,0 +1,60 @@
+"""FrankaRobotState without franka_msgs: a message of the same fields, and the sentence where the package is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import SimpleNamespace
+
+import pytest
+
+from wm_core.errors import ConfigError
+from wm_ros import convert, franka_state
+
+
+class Errors:
+    """Stands for franka_msgs/Errors: 36 flags, of which three are enough here."""
+
+    def __init__(self, **flags: bool) -> None:
+        self.joint_reflex = self.cartesian_reflex = self.power_limit_violation = False
+        self.__dict__.update(flags)
+
+    def get_fields_and_field_types(self) -> dict[str, str]:
+        return dict.fromkeys(("joint_reflex", "cartesian_reflex", "power_limit_violation"), "boolean")
+
+
+def message(mode: int, rate: float = 1.0, **flags: bool) -> SimpleNamespace:
+    header = SimpleNamespace(stamp=convert.s_to_stamp(12.5))
+    errors = Errors(**flags)
+    return SimpleNamespace(header=header, robot_mode=mode, current_errors=errors, control_command_success_rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        (0, "OTHER"),
+        (1, "IDLE"),
+        (2, "MOVE"),
+        (3, "GUIDING"),
+        (4, "REFLEX"),
+        (5, "USER_STOPPED"),
+        (6, "AUTOMATIC_ERROR_RECOVERY"),
+        (7, "7"),
+    ],
+)
+def test_modes_by_number(number: int, name: str) -> None:
+    report = franka_state.health(message(number))
+    assert (report.mode, report.stamp_s, report.errors) == (name, pytest.approx(12.5), ())
+    assert report.in_control == (name in ("IDLE", "MOVE"))
+
+
+def test_error_flags_by_name_and_the_success_rate() -> None:
+    report = franka_state.health(message(2, 0.97, joint_reflex=True, power_limit_violation=True))
+    assert report.errors == ("joint_reflex", "power_limit_violation")
+    assert report.success_rate == 0.97
+    assert not report.in_control and "joint_reflex, power_limit_violation" in report.fault
+
+
+@pytest.mark.skipif(importlib.util.find_spec("franka_msgs") is not None, reason="franka_msgs is installed")
+def test_without_franka_msgs_it_says_what_to_install() -> None:
+    with pytest.raises(ConfigError, match="build franka_ros2"):
+        franka_state.message_type()

@@ -1,0 +1,112 @@
+"""What goes into the controller core and what comes out of it: plain data, no ROS."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_core.errors import ConfigError
+from wm_core.limits import CONDITION_CEILING, JOINT_MARGIN_FLOOR_RAD, JOINTS_RAD, Limits
+
+#: How far back measured states are kept, to find the pose at a plan's stamp. No plan may be older.
+HISTORY_S = 2.0
+#: Diagnostics come at 1 Hz: a node that has missed three is dead or stuck.
+HEARTBEAT_CEILING_S = 3.0
+#: Inputs that are watched once they have been heard, and from the start where ``require`` names them.
+WATCHED = ("wrench", "joints", "robot", "planner", "encoder")
+#: What can clip a step; the keys of :attr:`ControllerStatus.clipped`.
+CLIPS = ("step", "box", "tilt", "speed", "accel", "leash")
+
+
+@dataclass(frozen=True)
+class ControllerConfig:
+    """Configuration of the controller. Raises ConfigError where a value is out of its range."""
+
+    rate_hz: float = 50.0  # how often the caller means to tick; MoveIt Servo wants 20 Hz, CRISP 50 to 100 Hz
+    execute_steps: int = 1  # how many steps of a plan are executed before a newer plan must have come
+    limits: Limits = field(default_factory=Limits)
+    base_frame: str = "base"  # frame id that every pose must carry
+    plan_max_age_s: float = 1.0  # a plan from an older frame is refused
+    force_hold_n: float | None = None  # measured force that holds the arm while it lasts; None: do not look at it
+    force_stop_n: float | None = None  # measured force that stops the arm for good; None: do not look at it
+    robot: str | None = None  # "fr3" or "fer": whose joint limits are kept; None: do not look at the joints
+    joint_margin_rad: float = JOINT_MARGIN_FLOOR_RAD  # a joint nearer to its end holds the arm; more is tighter
+    max_condition: float = CONDITION_CEILING  # condition number of the Jacobian beyond which the arm holds
+    heartbeat_s: float = HEARTBEAT_CEILING_S  # a planner or encoder that was heard and is silent for longer holds
+    require: tuple[str, ...] = ()  # which of WATCHED must be there from the start
+
+    def __post_init__(self) -> None:
+        if not 20.0 <= self.rate_hz <= 1000.0:
+            raise ConfigError(f"rate_hz = {self.rate_hz} is outside 20..1000")
+        if self.execute_steps < 1:
+            raise ConfigError(f"execute_steps = {self.execute_steps} must be at least 1")
+        if not 0.0 < self.plan_max_age_s <= HISTORY_S:
+            raise ConfigError(f"plan_max_age_s = {self.plan_max_age_s} is outside 0..{HISTORY_S}")
+        for name in ("force_hold_n", "force_stop_n"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 <= value < math.inf:
+                raise ConfigError(f"{name} = {value} must be a force in newton, or null")
+        if self.robot is not None and self.robot not in JOINTS_RAD:
+            raise ConfigError(f"robot '{self.robot}' is not one of {', '.join(JOINTS_RAD)}")
+        if not JOINT_MARGIN_FLOOR_RAD <= self.joint_margin_rad <= 1.0:
+            raise ConfigError(f"joint_margin_rad = {self.joint_margin_rad} is outside {JOINT_MARGIN_FLOOR_RAD}..1")
+        if not 1.0 <= self.max_condition <= CONDITION_CEILING:
+            raise ConfigError(f"max_condition = {self.max_condition} is outside 1..{CONDITION_CEILING}")
+        if not 0.0 < self.heartbeat_s <= HEARTBEAT_CEILING_S:
+            raise ConfigError(f"heartbeat_s = {self.heartbeat_s} is outside 0..{HEARTBEAT_CEILING_S}")
+        for name in self.require:
+            if name not in WATCHED:
+                raise ConfigError(f"require has '{name}', which is not one of {', '.join(WATCHED)}")
+        if "joints" in self.require and self.robot is None:
+            raise ConfigError("require has 'joints', but robot does not say whose")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the planner wants: deltas ``(H, 7)`` in m, rad (extrinsic xyz Euler) and gripper, each for one step."""
+
+    stamp_s: float  # stamp of the frame that the plan was made from
+    step_period_s: float
+    deltas: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ArmState:
+    """What the arm measures: TCP pose ``(6,)`` xyz (m) + extrinsic xyz Euler (rad), gripper 0 open .. 1 closed."""
+
+    stamp_s: float
+    pose: NDArray[np.float64]
+    gripper: float
+    wrench: NDArray[np.float64] | None = None  # (6,) N and Nm in the base frame
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to send to the arm. ``pose`` and ``gripper`` are None as long as nothing may be commanded."""
+
+    pose: NDArray[np.float64] | None  # (6,) xyz + Euler of the TCP in the base frame
+    gripper: float | None
+    mode: str  # one of supervisor.MODES
+    reason: str  # why it is not running; "" when running
+
+
+@dataclass(frozen=True)
+class ControllerStatus:
+    """For diagnostics. Ages are None before the first input."""
+
+    mode: str
+    reason: str
+    state_age_s: float | None
+    plan_age_s: float | None
+    plans: int  # accepted
+    refused_plans: int
+    refused_states: int
+    late_ticks: int  # ticks so late that the stream had to start again from rest
+    clock_jumps: int
+    joint_margin_rad: float | None  # of the joint nearest to its end
+    condition: float | None  # of the Jacobian
+    robot_mode: str | None
+    clipped: dict[str, int]  # plan steps that each limit changed; "speed" and "accel": that cannot be made in time

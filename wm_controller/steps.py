@@ -1,0 +1,135 @@
+"""The plan in execution: which plans are taken, and the targets of their steps within the envelope."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .envelope import Envelope
+from .inputs import Measured, Past, numbers, stamp_fault
+from .interface import ControllerConfig, Plan
+from .spatial import IDENTITY, Quat, Vec, add, quaternion, scaled, turn_between, turned
+
+#: A smaller gripper delta means "keep the gripper as it is", so that a grasp keeps squeezing.
+GRIPPER_DEADBAND = 0.25
+#: No planner here looks further ahead than some tens of steps; a longer plan is a mistake, and costs time to read.
+MAX_STEPS = 256
+
+
+@dataclass(frozen=True)
+class Step:
+    """One executed step: where to be at ``end_s``, and the mean velocity of the step (m/s, rad/s)."""
+
+    end_s: float
+    position: Vec
+    rotation: Quat
+    gripper: float | None
+    velocity: Vec
+    turning: Vec
+    clips: frozenset[str]
+
+
+class Steps:
+    """At most one plan, anchored at the pose measured at its stamp.
+
+    Attributes:
+        stamp_s: of the newest plan that was taken; None before the first.
+        fault: why the newest plan was refused; "" if it was not.
+    """
+
+    def __init__(self, config: ControllerConfig, envelope: Envelope) -> None:
+        self._config, self._envelope = config, envelope
+        self._from_s = -math.inf  # older plans are stale
+        self.stamp_s: float | None = None
+        self.fault = ""
+        self._steps: list[Step] = []
+        self._onward: list[Step] = []
+        self._index = -1  # of the step in execution; -1 before the first
+
+    def forget(self, from_s: float) -> None:
+        """Drop the plan, and refuse those from before ``from_s``."""
+        self._steps, self.fault, self._from_s = [], "", from_s
+
+    def refuse(self, reason: str) -> None:
+        """Drop the plan, because a newer one cannot be used."""
+        self._steps, self.fault = [], reason
+
+    def forget_clock(self, reason: str) -> None:
+        """Drop the plan and every time stamp, because the clock was set."""
+        self.refuse(reason)
+        self._from_s, self.stamp_s = -math.inf, None
+
+    def take(self, plan: Plan, now_s: float, past: Past) -> str:
+        """Replace the plan in execution. Returns why the new one cannot be used, or ""."""
+        deltas, fault = numbers(plan.deltas, (None, 7), "the plan")
+        if fault:
+            return fault
+        if not 1 <= len(deltas) <= MAX_STEPS:
+            return f"the plan has {len(deltas) or 'no'} steps; it must have 1 to {MAX_STEPS}"
+        if not 0.0 < plan.step_period_s < math.inf:
+            return f"the plan's step period is {plan.step_period_s} s"
+        fault = stamp_fault("the plan", plan.stamp_s, now_s, self._config.plan_max_age_s)
+        if fault:
+            return fault
+        if plan.stamp_s < self._from_s:
+            return "the plan was made before the last start or resume"
+        if self._steps and self.stamp_s is not None and plan.stamp_s < self.stamp_s:
+            return f"the plan is {self.stamp_s - plan.stamp_s:.3f} s older than the one before it"
+        executed = min(len(deltas), self._config.execute_steps)
+        late_s = now_s - (plan.stamp_s + executed * plan.step_period_s)
+        if late_s > self._config.limits.plan_timeout_s:
+            return f"the plan came {late_s:.2f} s after its last step should have ended"
+        anchor = past.at(plan.stamp_s)
+        if anchor is None:
+            return "no arm state is known for the time that the plan was made from"
+        # One step more than is executed: its velocity tells how fast the last executed step may end.
+        steps = list(self._targets(anchor, plan, deltas[: executed + 1]))
+        self._steps, self._onward = steps[:executed], steps[executed:]
+        self._index, self.stamp_s, self.fault = -1, plan.stamp_s, ""
+        return ""
+
+    def hold(self, now_s: float) -> str:
+        """Why there is nothing to follow, "" if there is something."""
+        if self.fault:
+            return self.fault
+        if not self._steps:
+            return "waiting for a plan"
+        overdue_s = now_s - self._steps[-1].end_s
+        if not overdue_s <= self._config.limits.plan_timeout_s:
+            return f"plan watchdog: the last plan ended {overdue_s:.2f} s ago"
+        return ""
+
+    def begun(self, now_s: float) -> Iterator[Step]:
+        """The steps whose time has come since the last call, also those that a hold has eaten: one may have a grasp."""
+        last = len(self._steps) - 1
+        while self._index < 0 or (self._index < last and now_s > self._steps[self._index].end_s):
+            self._index += 1
+            yield self._steps[self._index]
+
+    def at(self, now_s: float) -> tuple[Step, Step | None]:
+        """The step in execution and, until it ends, the one after it."""
+        step = self._steps[self._index]
+        following = [*self._steps, *self._onward][self._index + 1 :]
+        return step, following[0] if following and now_s < step.end_s else None
+
+    def _targets(self, anchor: Measured, plan: Plan, deltas: list[list[float]]) -> Iterator[Step]:
+        position, rotation, gripper = anchor.position, anchor.rotation, anchor.gripper
+        for k, (x, y, z, roll, pitch, yaw, close) in enumerate(deltas):
+            turn = turn_between(IDENTITY, quaternion(roll, pitch, yaw))
+            shift, turn, clipped = self._envelope.clip_step((x, y, z), turn)
+            position, rotation = add(position, shift), turned(rotation, turn)
+            inside, upright = self._envelope.clip_position(position), self._envelope.clip_rotation(rotation)
+            moves = abs(close) >= GRIPPER_DEADBAND
+            if moves:
+                gripper = min(1.0, max(0.0, gripper + close))
+            hits = {"step": clipped, "box": inside != position, "tilt": upright is not rotation}
+            yield Step(
+                end_s=plan.stamp_s + (k + 1) * plan.step_period_s,
+                position=inside,
+                rotation=upright,
+                gripper=gripper if moves else None,
+                velocity=scaled(shift, 1 / plan.step_period_s),
+                turning=scaled(turn, 1 / plan.step_period_s),
+                clips=frozenset(name for name, hit in hits.items() if hit),
+            )

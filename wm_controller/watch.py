@@ -1,0 +1,108 @@
+"""What the controller watches besides poses and plans: contact force, joints, the robot's own mode, other nodes.
+
+Each of them is watched once it has been heard, and from the start where the configuration requires it. What was heard
+and falls silent holds the arm, as what is wrong does.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numpy.typing import ArrayLike
+
+from wm_core.robot_health import RobotHealth
+
+from . import kinematics
+from .inputs import numbers, stamp_fault
+from .interface import ControllerConfig
+
+#: What a person reads when an input is missing.
+_NAMES = {"wrench": "wrench", "joints": "joint state", "robot": "robot state"}
+_NODES = ("planner", "encoder")
+
+
+class Watch:
+    """See the module. ``fault`` sentences come back from the inputs, the reason to hold from :meth:`hold`.
+
+    Attributes:
+        force_n: newest contact force; None if the arm reports none.
+        robot: newest report of the robot; None if it makes none.
+        margin_rad, condition: of the newest joints; None if there are none.
+    """
+
+    def __init__(self, config: ControllerConfig) -> None:
+        self._config = config
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin again, as after a clock was set: what was heard at times of the old clock is not comparable."""
+        self.force_n: float | None = None
+        self.robot: RobotHealth | None = None
+        self.margin_rad: float | None = None
+        self.condition: float | None = None
+        self._heard_s: dict[str, float] = {}
+        self._wrong: dict[str, str] = {}
+
+    def on_wrench(self, wrench: list[float] | None, now_s: float) -> None:
+        """The wrench (6,) that came with a pose, in N and Nm; None if none did."""
+        self.force_n = None if wrench is None else math.hypot(*wrench[:3])
+        if wrench is not None:
+            self._heard_s["wrench"] = now_s
+
+    def on_joints(self, stamp_s: float, joints_rad: ArrayLike, now_s: float) -> str:
+        """Measured joint positions ``(7,)``, rad. Returns why they hold the arm, or ""."""
+        if self._config.robot is None:
+            return ""
+        q, fault = numbers(joints_rad, (7,), "the joint state")
+        fault = fault or stamp_fault("the joint state", stamp_s, now_s, self._config.limits.state_timeout_s)
+        if not fault:
+            self._heard_s["joints"] = stamp_s
+            joint, self.margin_rad = kinematics.nearest_end(q, self._config.robot)
+            self.condition = kinematics.condition(q)
+            if not self.margin_rad >= self._config.joint_margin_rad:
+                fault = f"joint {joint} is {self.margin_rad:.2f} rad from its end; move it away by hand"
+            elif not self.condition <= self._config.max_condition:
+                fault = f"the arm is near a singular posture (condition {self.condition:.0f}); move it away by hand"
+        self._wrong["joints"] = fault
+        return fault
+
+    def on_robot(self, health: RobotHealth, now_s: float) -> str:
+        """A report of the robot. Returns why a person has to look at it, or ""."""
+        fault = stamp_fault("the robot state", health.stamp_s, now_s, self._config.limits.state_timeout_s)
+        self._wrong["robot"] = fault or health.fault or health.hold
+        if fault:
+            return ""
+        self._heard_s["robot"] = health.stamp_s
+        self.robot = health
+        return health.fault
+
+    def on_heartbeat(self, node: str, now_s: float) -> None:
+        """A sign of life of the planner or the encoder, now."""
+        if node in _NODES:
+            self._heard_s[node] = now_s
+
+    def hold(self, now_s: float) -> str:
+        """The reason to hold, "" if there is none."""
+        c = self._config
+        for name in ("wrench", "joints", "robot"):
+            if (fault := self._wrong.get(name, "")) or (fault := self._missing(name, now_s)):
+                return fault
+        if self.force_n is None and not (c.force_hold_n is None and c.force_stop_n is None):
+            return "a force limit is set, but the arm reports no wrench"
+        if c.force_hold_n is not None and self.force_n is not None and self.force_n > c.force_hold_n:
+            return f"contact force {self.force_n:.0f} N is above {c.force_hold_n:.0f} N"
+        for node in _NODES:
+            heard_s = self._heard_s.get(node)
+            if heard_s is None and node in c.require:
+                return f"nothing was heard of the {node} yet"
+            if heard_s is not None and not now_s - heard_s <= c.heartbeat_s:
+                return f"nothing was heard of the {node} for {now_s - heard_s:.1f} s"
+        return ""
+
+    def _missing(self, name: str, now_s: float) -> str:
+        heard_s = self._heard_s.get(name)
+        if heard_s is None:
+            return f"no {_NAMES[name]} yet" if name in self._config.require else ""
+        # A wrench comes with a pose, whose age is watched already.
+        silent = name != "wrench" and not now_s - heard_s <= self._config.limits.state_timeout_s
+        return f"no {_NAMES[name]} for {now_s - heard_s:.2f} s" if silent else ""
