@@ -2,6 +2,8 @@
 
 It treats targets as CRISP does on a real Franka (utiasDSL/crisp_controllers): the frame id is ignored, the last target
 is held for ever, and every message is dropped while more than one publisher advertises the topic.
+``sim/reset`` (Int64, a seed) is what a person does between two episodes: the cube and its goal go where the seed says,
+and the arm stays where it is.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, WrenchStamped
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Float64MultiArray, String
+from std_msgs.msg import Float64MultiArray, Int64, String
 
 from wm_core.errors import ConfigError
 from wm_core.pose import Array
@@ -21,6 +24,7 @@ from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.node import WmNode, json_to_msg, run_node
 
+from .layout import lay_out
 from .scene import Camera, PandaScene
 
 #: Physics that lies further behind than this is skipped: the arm may be slow, never jump.
@@ -49,20 +53,30 @@ class SimArmConfig:
 
 
 class SimArmNode(WmNode[SimArmConfig]):
-    """Physics and rendering in the executor's thread, to which the GL context belongs."""
+    """Physics and rendering in the executor's thread, to which the GL context belongs.
+
+    A subclass with the interface of another arm changes the names below and the methods from ``_take_target`` to
+    ``_gripper_msg``.
+    """
+
+    NAME, CONFIG = "sim_arm", SimArmConfig
+    POSE, WRENCH, GRIPPER = "arm/current_pose", "arm/wrench", "arm/gripper"
+    TARGET, GRIPPER_COMMAND = "arm/target_pose", "arm/gripper_command"
 
     def __init__(self) -> None:
-        super().__init__("sim_arm", SimArmConfig)
+        super().__init__(self.NAME, self.CONFIG)
         c = self.config
+        self._seed = c.seed
         self._scene = PandaScene(c.seed, Camera())
         self._scene.render()  # opens the GL context now, so that a missing library is found at the start
-        self._pose = self.create_publisher(PoseStamped, "arm/current_pose", qos.SENSOR)
-        self._gripper = self.create_publisher(JointState, "arm/gripper", qos.SENSOR)
-        self._wrench = self.create_publisher(WrenchStamped, "arm/wrench", qos.SENSOR)
+        self._pose = self.create_publisher(PoseStamped, self.POSE, qos.SENSOR)
+        self._gripper = self.create_publisher(JointState, self.GRIPPER, qos.SENSOR)
+        self._wrench = self.create_publisher(WrenchStamped, self.WRENCH, qos.SENSOR)
         self._camera = self.create_publisher(Image, "camera/image_raw", qos.SENSOR)
         self._truth = self.create_publisher(String, "sim/scene", qos.LATCHED)
-        self.create_subscription(PoseStamped, "arm/target_pose", self._on_target, qos.COMMAND)
-        self.create_subscription(Float64MultiArray, "arm/gripper_command", self._on_gripper, qos.COMMAND)
+        self.create_subscription(PoseStamped, self.TARGET, self._on_target, qos.COMMAND)
+        self.create_subscription(Float64MultiArray, self.GRIPPER_COMMAND, self._on_gripper, qos.COMMAND)
+        self.create_subscription(Int64, "sim/reset", self._on_reset, qos.COMMAND)
         self._render_ms, self._step_ms = Rolling(), Rolling()
         self._targets = self._dropped = self._ticks = 0
         self._skipped_s = 0.0
@@ -74,10 +88,12 @@ class SimArmNode(WmNode[SimArmConfig]):
         self.create_timer(1.0 / c.rate_hz, self._tick)
 
     def _on_target(self, msg: PoseStamped) -> None:
-        if self.count_publishers("arm/target_pose") > 1:
-            return self._drop("more than one publisher advertises arm/target_pose, so every target is dropped")
+        publishers = self.get_publishers_info_by_topic(self.TARGET)
+        if len(publishers) > 1:
+            names = " and ".join(sorted(info.node_name for info in publishers))
+            return self._drop(f"{self.TARGET} has more than one publisher ({names}), so every target is dropped")
         try:
-            self._scene.set_target(convert.msg_to_pose(msg))
+            self._take_target(msg)
         except ValueError as error:
             return self._drop(f"a target was dropped: {error}")
         self._targets += 1
@@ -85,9 +101,31 @@ class SimArmNode(WmNode[SimArmConfig]):
 
     def _on_gripper(self, msg: Float64MultiArray) -> None:
         try:
-            self._scene.set_gripper(convert.msg_to_gripper_command(msg))
+            self._take_gripper(convert.msg_to_gripper_command(msg))
         except ValueError as error:
             self._drop(f"a gripper command was dropped: {error}")
+
+    def _take_target(self, msg: PoseStamped) -> None:
+        self._scene.set_target(convert.msg_to_pose(msg))
+
+    def _take_gripper(self, command: float) -> None:
+        self._scene.set_gripper(command)
+
+    def _advance(self, duration_s: float) -> None:
+        self._scene.advance(duration_s)
+
+    def _measured_wrench(self) -> Array:
+        return self._scene.wrench()
+
+    def _gripper_msg(self, closed: float, stamp: Time) -> JointState:
+        return convert.gripper_to_msg(closed, stamp)
+
+    def _on_reset(self, msg: Int64) -> None:
+        if msg.data < 0:
+            return self.warn(f"sim/reset: the seed {msg.data} is below 0")
+        self._seed = msg.data
+        lay_out(self._scene, self._seed)
+        self._report_scene()
 
     def _drop(self, sentence: str) -> None:
         self._dropped += 1
@@ -100,15 +138,15 @@ class SimArmNode(WmNode[SimArmConfig]):
         elapsed_s = min(behind_s, MAX_CATCH_UP_S)
         self._skipped_s += behind_s - elapsed_s
         before_s = self._scene.time_s
-        self._scene.advance(elapsed_s)
+        self._advance(elapsed_s)
         # The scene steps in whole 4 ms: what is left over counts towards the next tick.
         self._last_s = start - (elapsed_s - (self._scene.time_s - before_s))
         self._step_ms.add(1e3 * (time.monotonic() - start))
         stamp, c = self.get_clock().now().to_msg(), self.config
         measured = self._scene.state()
         self._pose.publish(convert.pose_to_msg(measured.pose, stamp, c.base_frame))
-        self._gripper.publish(convert.gripper_to_msg(measured.gripper, stamp))
-        self._wrench.publish(convert.wrench_to_msg(self._scene.wrench(), stamp, c.base_frame))
+        self._gripper.publish(self._gripper_msg(measured.gripper, stamp))
+        self._wrench.publish(convert.wrench_to_msg(self._measured_wrench(), stamp, c.base_frame))
         if self._due(c.camera_hz):
             start = time.monotonic()
             self._camera.publish(convert.image_to_msg(self._scene.render(), stamp, c.camera_frame))
@@ -125,6 +163,7 @@ class SimArmNode(WmNode[SimArmConfig]):
     def _report_scene(self) -> None:
         """Ground truth, for whoever judges a run; nothing that plans or controls may subscribe."""
         report = {
+            "seed": self._seed,
             "placed": self._scene.placed(),
             "goal_distance_m": round(self._scene.goal_distance_m(), 4),
             "cube_m": [round(x, 4) for x in self._scene.cube_position().tolist()],

@@ -231,7 +231,7 @@ def test_stop_latches_and_only_resume_clears_it(rig: Rig) -> None:
 def test_a_second_publisher_stops_the_arm(rig: Rig) -> None:
     rival = rig.relay.create_publisher(PoseStamped, "arm/target_pose", qos.COMMAND)
     assert rig.mode("stopped", 10.0)
-    assert "another node publishes" in rig.relay.state["reason"]
+    assert "also publishes" in rig.relay.state["reason"]
     for _ in range(20):
         rival.publish(convert.pose_to_msg([0.6, 0.3, 0.1, np.pi, 0, 0], rig.relay.get_clock().now().to_msg(), "base"))
         rig.spin(0.05)

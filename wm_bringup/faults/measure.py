@@ -1,0 +1,168 @@
+"""From the recorded streams of a faulted run to figures. Pure functions over arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_bringup.recorder import Mode, Record
+from wm_controller.monitor import EnvelopeMonitor
+from wm_core.limits import Limits
+
+Array = NDArray[np.float64]
+
+HOLDING, STOPPED, FAULT, RUNNING, SILENT = "holding", "stopped", "fault", "running", "silent"
+#: Modes in which the arm must not move; a person's ``resume`` leads out of the latter two only.
+AT_REST = (HOLDING, STOPPED, FAULT)
+#: Targets nearer together than this are the same: rounding of a stamped pose, no motion.
+SAME_M, SAME_RAD = 1e-6, 1e-6
+#: Slower than this the arm is at rest: its impedance law settles without an end.
+REST_M_S = 0.005
+#: The arm's speed is taken over this time: a measured pose has noise.
+SPEED_WINDOW_S = 0.06
+#: A stream at 20 Hz or more that has been silent for this long has ended.
+SILENT_S = 0.25
+#: Over what time before its rest the direction of the target's motion is taken.
+APPROACH_S = 0.1
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What happened from the fault on. Times are in s after it; None where it did not happen."""
+
+    outcome: str  # the controller's mode when the fault ended; "silent" if no target came any more
+    reason: str  # what the controller said when it first held or stopped; else what it said last
+    after: str  # its mode at the end of the record, after the fault has been healed
+    hold_s: float | None  # until the controller reported that the arm is held or stopped
+    rest_s: float  # until the last commanded motion before the fault ended
+    arm_rest_s: float  # until the measured arm came to rest for good
+    peak_m_s: float  # fastest commanded motion to the end of the record
+    arm_peak_m_s: float  # fastest measured motion
+    travel_m: float  # path of the target while the fault lasted
+    arm_travel_m: float  # path of the arm
+    overshoot_m: float  # how far the arm ran past the target's last place, in the direction of its last motion
+    violations: dict[str, int]  # of the envelope, by kind, from the fault to the end of the record
+    gap_s: float  # longest pause in the stream of targets
+
+
+def measure(record: Record, injected_s: float, healed_s: float, limits: Limits) -> Measures:
+    """The figures of one run.
+
+    Args:
+        record: all streams, from before the fault to after it.
+        injected_s: when the fault began.
+        healed_s: when it ended; what counts as hold or rest must come before.
+        limits: what the stream is judged by.
+    """
+    targets, arm = record.targets.table, record.arm.table
+    during, arm_during = _between(targets, injected_s, healed_s), _between(arm, injected_s, healed_s)
+    after, arm_after = _between(targets, injected_s, np.inf), _between(arm, injected_s, np.inf)
+    # What another controller says of itself at its start is not about this arm.
+    said = [mode for mode in record.modes if mode.mode != "idle"]
+    holds = [mode for mode in said if mode.stamp_s >= injected_s and mode.mode in AT_REST]
+    first = next((mode for mode in holds if mode.stamp_s <= healed_s), None)
+    silent = len(during) == 0 or healed_s - during[-1, 0] > SILENT_S
+    rest_s = _last_motion_s(during)
+    return Measures(
+        outcome=SILENT if silent else _mode_at(said, healed_s).mode,
+        reason=(first or _mode_at(said, healed_s)).reason,
+        after=_mode_at(said, np.inf).mode,
+        hold_s=None if first is None else first.stamp_s - injected_s,
+        rest_s=max(0.0, rest_s - injected_s),
+        arm_rest_s=max(0.0, _arm_rest_s(arm_during) - injected_s),
+        peak_m_s=float(_speeds(after).max(initial=0.0)),
+        arm_peak_m_s=float(_smooth_speeds(arm_after).max(initial=0.0)),
+        travel_m=_path_m(during),
+        arm_travel_m=_path_m(arm_during),
+        overshoot_m=_overshoot_m(during, arm_during, rest_s),
+        violations=violations(targets, record.modes, limits, injected_s),
+        gap_s=float(np.diff(after[:, 0]).max(initial=0.0)),
+    )
+
+
+def violations(targets: Array, modes: list[Mode], limits: Limits, since_s: float) -> dict[str, int]:
+    """Envelope violations of the stream from ``since_s`` on, by kind; those that did not happen are left out."""
+    judge = EnvelopeMonitor(limits)
+    before = dict(judge.counts)
+    for (stamp_s, *pose), frozen in zip(targets.tolist(), _frozen(targets, modes), strict=True):
+        judge.check(stamp_s, pose, stopped=frozen)
+        if stamp_s < since_s:
+            before = dict(judge.counts)
+    return {kind: judge.counts[kind] - before[kind] for kind in judge.counts if judge.counts[kind] > before[kind]}
+
+
+def _frozen(targets: Array, modes: list[Mode]) -> list[bool]:
+    """Whether a stop was latched at each target.
+
+    A stop freezes the target abruptly, a moment before it is reported: what is equal to the first target after the
+    report, back to the last that moved, is frozen already.
+    """
+    frozen = np.zeros(len(targets), dtype=bool)
+    said = sorted((mode for mode in modes if mode.mode != "idle"), key=lambda mode: mode.stamp_s)
+    for mode, then in pairwise([*said, Mode(np.inf, "", "")]):
+        start, end = np.searchsorted(targets[:, 0], (mode.stamp_s, then.stamp_s))
+        if mode.mode not in (STOPPED, FAULT) or start == end:
+            continue
+        last = start
+        while last > 0 and np.array_equal(targets[last - 1, 1:], targets[last, 1:]):
+            last -= 1
+        frozen[min(last + 1, start) : end] = True
+    return frozen.tolist()
+
+
+def _between(rows: Array, from_s: float, to_s: float) -> Array:
+    return rows[(rows[:, 0] >= from_s) & (rows[:, 0] <= to_s)]
+
+
+def _mode_at(modes: list[Mode], time_s: float) -> Mode:
+    return next((mode for mode in reversed(modes) if mode.stamp_s <= time_s), Mode(-np.inf, "", ""))
+
+
+def _path_m(rows: Array) -> float:
+    return float(np.linalg.norm(np.diff(rows[:, 1:4], axis=0), axis=1).sum())
+
+
+def _speeds(rows: Array) -> Array:
+    """Speed (m/s) between each two rows that are 1 ms or more apart: two commands in one tick are one command."""
+    gaps_s = np.diff(rows[:, 0])
+    shifts_m = np.linalg.norm(np.diff(rows[:, 1:4], axis=0), axis=1)
+    return shifts_m[gaps_s >= 1e-3] / gaps_s[gaps_s >= 1e-3]
+
+
+def _smooth_speeds(rows: Array) -> Array:
+    """Speed (m/s) at each row over the time before it."""
+    if len(rows) < 2:
+        return np.zeros(0)
+    starts = np.clip(np.searchsorted(rows[:, 0], rows[:, 0] - SPEED_WINDOW_S), 0, np.arange(len(rows)) - 1)[1:]
+    gaps_s = np.maximum(rows[1:, 0] - rows[starts, 0], 1e-3)
+    return np.linalg.norm(rows[1:, 1:4] - rows[starts, 1:4], axis=1) / gaps_s
+
+
+def _last_motion_s(targets: Array) -> float:
+    """When the target last moved; minus infinity if it never did."""
+    steps = np.abs(np.diff(targets[:, 1:], axis=0))
+    steps[:, 3:] = np.minimum(steps[:, 3:], 2.0 * np.pi - steps[:, 3:])  # roll lies at the seam of +-pi
+    moved = (steps[:, :3].max(axis=1, initial=0.0) > SAME_M) | (steps[:, 3:].max(axis=1, initial=0.0) > SAME_RAD)
+    return float(targets[1:][moved][-1, 0]) if moved.any() else -np.inf
+
+
+def _arm_rest_s(arm: Array) -> float:
+    """When the arm last moved; minus infinity if it never did."""
+    moving = _smooth_speeds(arm) > REST_M_S
+    return float(arm[1:][moving][-1, 0]) if moving.any() else -np.inf
+
+
+def _overshoot_m(targets: Array, arm: Array, rest_s: float) -> float:
+    """How far the arm went past the last target, along the way by which that was approached."""
+    if len(targets) < 2 or len(arm) == 0 or not np.isfinite(rest_s):
+        return 0.0
+    end = targets[-1, 1:4]
+    start = targets[np.searchsorted(targets[:, 0], rest_s - APPROACH_S).clip(0, len(targets) - 1), 1:4]
+    way = end - start
+    length = float(np.linalg.norm(way))
+    if length < SAME_M:
+        return 0.0
+    return max(0.0, float(((arm[:, 1:4] - end) @ (way / length)).max()))

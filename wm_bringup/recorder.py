@@ -1,0 +1,104 @@
+"""Keeps the streams of a live graph as they come, for measuring afterwards. It judges nothing."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+from wm_ros import convert
+from wm_ros.node import msg_to_json
+
+Array = NDArray[np.float64]
+
+#: Deep enough that nothing is lost while this process is busy for a second.
+_STREAM = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+_REPORTS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Rows:
+    """Rows of ``width`` floats, 8 bytes each: an hour of a 50 Hz stream of poses takes 10 MB."""
+
+    def __init__(self, width: int) -> None:
+        self._width, self._data = width, array("d")
+
+    def __len__(self) -> int:
+        return len(self._data) // self._width
+
+    def add(self, *values: float) -> None:
+        self._data.extend(values)
+
+    @property
+    def table(self) -> Array:
+        """A copy, (N, width)."""
+        return np.array(self._data, dtype=np.float64).reshape(-1, self._width)
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What the controller said of itself at ``stamp_s``."""
+
+    stamp_s: float
+    mode: str
+    reason: str
+
+
+@dataclass
+class Record:
+    """The streams. All times are of the machine's clock, in s; poses are xyz (m) and extrinsic xyz Euler (rad)."""
+
+    targets: Rows = field(default_factory=lambda: Rows(7))  # stamp, pose
+    sent: Rows = field(default_factory=lambda: Rows(1))  # when each target was published
+    arm: Rows = field(default_factory=lambda: Rows(7))  # stamp, measured pose
+    plans: Rows = field(default_factory=lambda: Rows(2))  # stamp of the frame, arrival of its plan
+    modes: list[Mode] = field(default_factory=list)
+
+
+class Recorder(Node):
+    """Subscribes; :attr:`record` grows.
+
+    Args:
+        target: topic of the commanded poses.
+        arm: topic of the measured poses.
+        frame: frame id of the targets that count.
+    """
+
+    def __init__(self, target: str, arm: str, frame: str) -> None:
+        super().__init__("wm_recorder")
+        self.record = Record()
+        self._frame = frame
+        # A callback of two arguments also gets the times of the middleware; rclpy's own hints do not know of it.
+        self.create_subscription(PoseStamped, target, self._on_target, QoSProfile(depth=100))  # type: ignore[arg-type]
+        self.create_subscription(PoseStamped, arm, self._on_arm, _STREAM)
+        self.create_subscription(JointTrajectory, "plan", self._on_plan, _STREAM)  # type: ignore[arg-type]
+        self.create_subscription(String, "controller/state", self._on_state, _REPORTS)
+
+    def _on_target(self, msg: PoseStamped, info: dict[str, int]) -> None:
+        if msg.header.frame_id == self._frame:
+            self.record.targets.add(convert.stamp_to_s(msg.header.stamp), *_pose(msg))
+            self.record.sent.add(1e-9 * info["source_timestamp"])
+
+    def _on_arm(self, msg: PoseStamped) -> None:
+        self.record.arm.add(convert.stamp_to_s(msg.header.stamp), *_pose(msg))
+
+    def _on_plan(self, msg: JointTrajectory, info: dict[str, int]) -> None:
+        self.record.plans.add(convert.stamp_to_s(msg.header.stamp), 1e-9 * info["received_timestamp"])
+
+    def _on_state(self, msg: String) -> None:
+        state = msg_to_json(msg)
+        self.record.modes.append(Mode(float(state["stamp_s"]), state["mode"], state["reason"]))
+
+
+def _pose(msg: PoseStamped) -> list[float]:
+    """NaN where there is none to read: that is for the judge to count, not for the recorder to fail on."""
+    try:
+        return [float(x) for x in convert.msg_to_pose(msg)]
+    except ValueError:
+        return [float("nan")] * 6
