@@ -1,7 +1,4 @@
-"""planner_node: ``latent`` and the measured state to ``plan``, once per step of the model.
-
-It also loads the goal folder, sends the pictures to the encoder, and holds until all of their latents are back.
-"""
+"""planner_node: ``latent`` and the measured state to ``plan``, once per model step, from when the goals are encoded."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ from visualization_msgs.msg import MarkerArray
 
 from wm_core.errors import GoalError
 from wm_core.limits import Limits
+from wm_core.measured import MeasuredConfig
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
@@ -57,6 +55,7 @@ class PlannerNodeConfig(PlannerConfig):
     max_age_s: float = 0.3
     max_state_gap_s: float = 0.1
     limits: Limits = field(default_factory=Limits)
+    measured: MeasuredConfig = field(default_factory=MeasuredConfig)
 
 
 class PlannerNode(WmNode[PlannerNodeConfig]):
@@ -82,7 +81,7 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         self._markers = self.create_publisher(MarkerArray, "markers", qos.LATCHED)
         self._status = self.create_publisher(String, "planner/status", qos.LATCHED)
         goal_images = self.create_publisher(Image, "goal/image", qos.GOALS)
-        self._arm = MeasuredArm(self, c.base_frame, self._refuse)
+        self._arm = MeasuredArm(self, c.base_frame, self._refuse, config=c.measured)
         self.create_subscription(Image, "goal/latent", self._on_goal, qos.GOALS)
         self.create_subscription(String, "controller/state", self._on_mode, qos.LATCHED)
         self.create_subscription(Image, "latent", self._on_latent, qos.SENSOR)

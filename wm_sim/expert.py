@@ -120,11 +120,17 @@ class Demonstration:
     states: list[Array]
 
 
-def demonstrate(scene: PandaScene, step_m: float = 0.05, step_period_s: float = 0.25) -> Demonstration:
-    """Let the expert act once in ``scene`` as it stands; the caller resets it. Raises WmError if the expert fails."""
+def demonstrate(
+    scene: PandaScene, step_m: float = 0.05, step_period_s: float = 0.25, hand_yaw_rad: float = 0.0
+) -> Demonstration:
+    """Let the expert act once in ``scene`` as it stands; the caller resets it. Raises WmError if the expert fails.
+
+    ``hand_yaw_rad``: how far the hand is held turned about the vertical, as the caller has placed it.
+    """
     expert = Expert(scene, step_m)
     target = scene.state().pose[:3]
     frames, states = [], []
+    turn = HOME_POSE[3:] + [0.0, 0.0, hand_yaw_rad]
     substeps = 10
     for _ in range(100):
         state = scene.state().state
@@ -143,7 +149,7 @@ def demonstrate(scene: PandaScene, step_m: float = 0.05, step_period_s: float = 
         start, target = target, state[:3] + delta[:3]
         for i in range(substeps):
             place = start + (target - start) * (i + 1) / substeps
-            scene.set_target(np.concatenate([place, HOME_POSE[3:]]))
+            scene.set_target(np.concatenate([place, turn]))
             scene.advance(step_period_s / substeps)
     raise WmError("the scripted expert failed in this scene; choose another seed")
 

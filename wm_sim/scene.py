@@ -11,7 +11,7 @@ import gc
 import importlib.util
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,30 @@ _GRIPPER_MESHES = ("base_mount", "base", "driver", "coupler", "follower", "sprin
 
 @dataclass(frozen=True)
 class Camera:
-    """An exterior camera as in DROID: beside the table, looking at the workspace. Metres, base frame."""
+    """An exterior camera as in DROID: beside the table, looking at the workspace. Metres, base frame.
+
+    ``azimuth_deg`` turns it about the vertical axis through its target, anticlockwise seen from above.
+    """
 
     position_m: tuple[float, float, float] = (1.05, 0.42, 0.55)
     target_m: tuple[float, float, float] = (0.47, 0.01, 0.09)
     fovy_deg: float = 43.0
     height: int = 128
     width: int = 128
+    azimuth_deg: float = 0.0
+
+    def pose(self) -> tuple[Array, Array]:
+        """Where it stands (3,), and its axes (3, 3) as MuJoCo wants them: columns right, up and backward."""
+        azimuth, target = np.radians(self.azimuth_deg), np.array(self.target_m)
+        position = np.array(self.position_m)
+        if azimuth != 0.0:  # untouched otherwise, to the last bit: the shipped model must see the very same pictures
+            position = target + poses.euler_to_matrix([0.0, 0.0, azimuth]) @ (position - target)
+        forward = target - position
+        right = np.cross(forward, [0.0, 0.0, 1.0])
+        right /= np.linalg.norm(right)
+        up = np.cross(right, forward)
+        up /= np.linalg.norm(up)
+        return position, np.stack([right, up, -forward / np.linalg.norm(forward)], axis=1)
 
 
 @dataclass
@@ -241,6 +258,13 @@ class PandaScene:
             flags[flag] = int(visual)
         return renderer.render()
 
+    def turn_camera(self, azimuth_deg: float) -> None:
+        """Turn the exterior camera to this azimuth, see :class:`Camera`; pictures that people see turn with it."""
+        self.camera = replace(self.camera, azimuth_deg=azimuth_deg)
+        exterior = self.model.camera("exterior")
+        exterior.pos[:], exterior.quat[:] = _camera_pose(self._mujoco, self.camera)
+        self._mujoco.mj_forward(self.model, self.data)
+
     def _make_renderer(self, height: int, width: int, visual: bool) -> Any:
         # Multisampling costs 4x in software; only pictures for people get it.
         self.model.vis.quality.offsamples = 4 if visual else 0
@@ -346,15 +370,17 @@ def _build_model(mj: Any, camera: Camera) -> Any:
         rgba=[0.86, 0.12, 0.10, 1.0],
         friction=[1.0, 0.02, 0.0005],
     )
-    forward = np.subtract(camera.target_m, camera.position_m)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    up = np.cross(right, forward)
-    up /= np.linalg.norm(up)
-    quat = np.zeros(4)
-    mj.mju_mat2Quat(quat, np.stack([right, up, -forward / np.linalg.norm(forward)], axis=1).ravel())
-    world.add_camera(name="exterior", pos=camera.position_m, quat=quat, fovy=camera.fovy_deg)
+    position, quat = _camera_pose(mj, camera)
+    world.add_camera(name="exterior", pos=position, quat=quat, fovy=camera.fovy_deg)
     return spec.compile()
+
+
+def _camera_pose(mj: Any, camera: Camera) -> tuple[Array, Array]:
+    """Position (3,) and quaternion wxyz (4,)."""
+    position, axes = camera.pose()
+    quat = np.zeros(4)
+    mj.mju_mat2Quat(quat, axes.ravel())
+    return position, quat
 
 
 def _draw_options(mj: Any, visual: bool) -> Any:

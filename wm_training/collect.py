@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_controller.controller import ControllerConfig
-from wm_core.errors import WmError
+from wm_core.axes import Axes
+from wm_core.errors import ConfigError, WmError
 from wm_core.limits import Limits
 from wm_sim.expert import CLOSE, KEEP, OPEN, Expert
 from wm_sim.scene import CUBE_HALF_M, HOME_POSE, PandaScene, sample_place
@@ -49,6 +50,15 @@ class CollectConfig:
     #: The last of the episodes, this share of all, start with the cube in the gripper: carrying and releasing come at
     #: the end of a pick and place, and would otherwise be rare.
     held_share: float = 0.25
+    #: The camera of each episode stands turned by up to this to either side, so that a model learns to see from there.
+    azimuth_range_deg: float = 0.0
+    #: Record states and actions in axes that turn with the camera, as a model has them that knows no base frame: it
+    #: then needs the calibration of 'wm calibrate' for any one camera, and no camera is new to it.
+    camera_axes: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.azimuth_range_deg <= 180.0:
+            raise ConfigError(f"azimuth_range_deg = {self.azimuth_range_deg} must lie within 0..180")
 
 
 #: The envelope that the shipped model was trained and is evaluated under; see config/controller/sim.yaml.
@@ -155,6 +165,7 @@ def run_episode(scene: PandaScene, config: CollectConfig, seed: int, holding: bo
     """One episode: ``frames`` (T+1, px, px, 3) uint8, ``states`` (T+1, 7), ``actions`` (T, 7)."""
     rng = np.random.default_rng(seed)
     scene.reset(seed)
+    axes = _turn_camera(scene, config, seed)
     if holding:
         _take_cube(scene, rng)
     elif rng.random() < 0.7:
@@ -185,9 +196,21 @@ def run_episode(scene: PandaScene, config: CollectConfig, seed: int, holding: bo
         loop.step(np.stack([action, action * rng.uniform(0.0, 1.0)]), latency)
     return {
         "frames": np.stack(frames),
-        "states": np.stack(states).astype(np.float32),
-        "actions": np.stack(actions).astype(np.float32),
+        # The yaw stays as measured: it is pinned here, and wm_planner/axes.py leaves it to such a model as well.
+        "states": axes.state_to_model(states, turn_yaw=False).astype(np.float32),
+        "actions": axes.actions_to_model(actions).astype(np.float32),
     }
+
+
+def _turn_camera(scene: PandaScene, config: CollectConfig, seed: int) -> Axes:
+    """Place the camera of an episode; the axes to record in. Its own random numbers: the motion stays the seed's."""
+    if config.azimuth_range_deg == 0.0:
+        return Axes()
+    half = config.azimuth_range_deg
+    azimuth_deg = float(np.random.default_rng([seed, 1]).uniform(-half, half))
+    scene.turn_camera(azimuth_deg)
+    x, y, _ = scene.camera.target_m
+    return Axes(float(np.radians(azimuth_deg)) if config.camera_axes else 0.0, (x, y))
 
 
 def _run_shard(job: tuple[str, int, CollectConfig]) -> int:
@@ -228,7 +251,7 @@ def collect(
     wanted = asdict(config)
     if meta.exists():
         found = json.loads(meta.read_text())
-        if found != wanted:
+        if {**asdict(CollectConfig()), **found} != wanted:  # older data lack the newer keys, and have their defaults
             raise WmError(f"{folder} holds data of another configuration; choose an empty folder with --out")
     meta.write_text(json.dumps(wanted, indent=2))
     shards = -(-config.episodes // EPISODES_PER_SHARD)

@@ -110,6 +110,7 @@ class Evaluator:
         max_steps: an episode ends after this many plan steps at the latest.
         latency_s: time from frame to plan in the live graph, simulated here.
         camera: the exterior camera, if it does not stand where it did in training.
+        hand_yaw_rad: how far the hand is held turned about the vertical, in the goal pictures and by the planner.
     """
 
     def __init__(
@@ -121,9 +122,11 @@ class Evaluator:
         max_steps: int = 80,
         latency_s: float = 0.06,
         camera: Camera | None = None,
+        hand_yaw_rad: float = 0.0,
     ) -> None:
         self.model, self.planner = model, planner
         self.goals, self.max_steps, self.latency_s = goals, max_steps, latency_s
+        self.hand_yaw_rad = hand_yaw_rad
         self.scene = PandaScene(camera=camera)
         self.monitor = EnvelopeMonitor(controller.limits)
         self.loop = ClosedLoop(self.scene, controller, model.spec.step_period_s, self.monitor)
@@ -138,11 +141,11 @@ class Evaluator:
 
     def run(self, seed: int, watch: Callable[[NDArray[np.uint8], PlanResult], None] | None = None) -> Episode:
         """One episode in scene ``seed``; ``watch`` sees every frame and plan. Raises WmError if the expert fails."""
-        self.scene.reset(seed)
-        shown = demonstrate(self.scene)
+        self._reset(seed)
+        shown = demonstrate(self.scene, hand_yaw_rad=self.hand_yaw_rad)
         chosen = pick_goals(self.goals, len(shown.frames))
         goal_states = [shown.states[i] for i in chosen]
-        self.scene.reset(seed)
+        self._reset(seed)
         self.loop.begin()
         self.planner.set_goals(self.model.encode(np.stack([shown.frames[i] for i in chosen])))
         before, broken = self.monitor.violations, 0
@@ -182,6 +185,11 @@ class Evaluator:
             violations=self.monitor.violations - before + broken,
             corrected=float(np.mean(corrected)) if corrected else 0.0,
         )
+
+    def _reset(self, seed: int) -> None:
+        self.scene.reset(seed)
+        if self.hand_yaw_rad != 0.0:
+            self.scene.set_arm(HOME_POSE + [0.0, 0.0, 0.0, 0.0, 0.0, self.hand_yaw_rad])
 
     def hostile(self, plans: int, seed: int = 0) -> dict[str, int]:
         """At least ``plans`` closed-loop plans towards goals that no good can come of; counts of what was violated.

@@ -1,11 +1,15 @@
 """Collected episodes are repeatable, stay inside the limits, and a data folder resumes."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from wm_core.errors import WmError
+from wm_core.axes import Axes
+from wm_core.errors import ConfigError, WmError
 from wm_sim.scene import PandaScene
-from wm_training.collect import SIM_LIMITS, CollectConfig, collect, run_episode
+from wm_training.collect import META, SIM_LIMITS, CollectConfig, collect, run_episode
 
 SHORT = CollectConfig(episodes=2, steps=3)
 
@@ -45,3 +49,40 @@ def test_a_folder_resumes_and_refuses_another_configuration(tmp_path):
     assert done == [0, 2, 2]
     with pytest.raises(WmError, match="another configuration"):
         collect(tmp_path, CollectConfig(episodes=2, steps=4), workers=1)
+
+
+def test_a_range_of_azimuths_turns_the_camera_and_nothing_else(scene):
+    turned = replace(SHORT, azimuth_range_deg=40.0)
+    plain, seen, again = (run_episode(scene, c, seed=1_000_003) for c in (SHORT, turned, turned))
+    azimuth_deg = scene.camera.azimuth_deg
+    scene.turn_camera(0.0)
+    assert 0.0 < abs(azimuth_deg) <= 40.0
+    np.testing.assert_array_equal(seen["frames"], again["frames"])
+    assert not np.array_equal(seen["frames"], plain["frames"])
+    for key in ("states", "actions"):
+        np.testing.assert_allclose(seen[key], plain[key], atol=1e-5)
+
+
+def test_camera_axes_turn_with_the_camera(scene):
+    turned = replace(SHORT, azimuth_range_deg=40.0)
+    base, camera = (run_episode(scene, replace(turned, camera_axes=c), seed=1_000_003) for c in (False, True))
+    axes = Axes(np.radians(scene.camera.azimuth_deg), scene.camera.target_m[:2])
+    scene.turn_camera(0.0)
+    np.testing.assert_array_equal(base["frames"], camera["frames"])
+    np.testing.assert_allclose(axes.actions_to_base(camera["actions"]), base["actions"], atol=1e-6)
+    np.testing.assert_allclose(axes.state_to_base(camera["states"], turn_yaw=False), base["states"], atol=1e-6)
+
+
+def test_data_of_before_the_azimuth_are_still_known(tmp_path):
+    collect(tmp_path, SHORT, workers=1)
+    meta = tmp_path / META
+    older = {k: v for k, v in json.loads(meta.read_text()).items() if k not in ("azimuth_range_deg", "camera_axes")}
+    meta.write_text(json.dumps(older))
+    done = []
+    collect(tmp_path, SHORT, workers=1, progress=done.append)
+    assert done == [2]
+
+
+def test_an_azimuth_out_of_range_is_refused():
+    with pytest.raises(ConfigError, match="azimuth_range_deg"):
+        CollectConfig(azimuth_range_deg=-1.0)

@@ -18,6 +18,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     generate.add_argument("--out", type=Path, default=Path("data/panda_pick_place"), help="folder of the data")
     generate.add_argument("--episodes", type=int, default=2400, help="episodes of 28 steps")
     generate.add_argument("--seed", type=int, default=0, help="another seed gives other scenes and motions")
+    generate.add_argument(
+        "--azimuth-range",
+        dest="azimuth_range_deg",
+        type=float,
+        default=0.0,
+        metavar="DEG",
+        help="turn the camera of each episode by up to this to either side",
+    )
+    generate.add_argument(
+        "--camera-axes", action="store_true", help="record states and actions in axes that turn with the camera"
+    )
     generate.add_argument("--workers", type=int, default=os.cpu_count(), help="simulator processes")
 
 

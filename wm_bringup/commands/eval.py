@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from wm_bringup import paths
@@ -22,6 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hostile", type=int, metavar="PLANS", help="instead: plan towards noise, black frames and forbidden places"
     )
+    parser.add_argument(
+        "--camera-azimuth", type=float, default=0.0, metavar="DEG", help="turn the camera about the workspace, degrees"
+    )
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="the camera's preset as 'wm calibrate' leaves it: use its axes"
+    )
+    parser.add_argument(
+        "--turn-hand", action="store_true", help="hold the hand turned as the axes are, so that it looks as in training"
+    )
     parser.add_argument("--json", type=Path, help="also write the scores to this file")
 
 
@@ -29,12 +39,14 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from wm_controller.controller import ControllerConfig
-    from wm_core import config
+    from wm_core import axes, config
     from wm_core.errors import WmError
     from wm_models.bundle import Bundle
     from wm_models.world_model import WorldModel
+    from wm_planner.axes import turned
     from wm_planner.planner import Planner, PlannerConfig
     from wm_planner.proposals import bundled
+    from wm_sim.scene import Camera
     from wm_training.collect import FIRST_TRAINING_SEED
     from wm_training.evaluate import Evaluator
 
@@ -46,8 +58,15 @@ def run(args: argparse.Namespace) -> int:
     bundle = Bundle.load(paths.bundle_folder(args.model))
     model = WorldModel(bundle, args.backend, args.threads)
     proposal = bundled(bundle, settings.proposal, args.backend, args.threads, settings.search, controller.limits)
-    planner = Planner(model, controller.limits, settings, proposal)
-    evaluator = Evaluator(model, planner, controller, args.goals, args.max_steps)
+    calibrated = axes.Axes() if args.calibration is None else axes.load(args.calibration)
+    calibrated = replace(calibrated, turned_hand=calibrated.turned_hand or args.turn_hand)
+    hand_yaw_rad = calibrated.yaw_rad if calibrated.turned_hand else 0.0
+    planned_with, start = turned(model, proposal, calibrated)
+    planner = Planner(planned_with, controller.limits, settings, start)
+    camera = Camera(azimuth_deg=args.camera_azimuth)
+    evaluator = Evaluator(
+        model, planner, controller, args.goals, args.max_steps, camera=camera, hand_yaw_rad=hand_yaw_rad
+    )
     if args.hostile is not None:
         counts = evaluator.hostile(args.hostile, args.seed)
         print(", ".join(f"{count} {name}" for name, count in counts.items()))

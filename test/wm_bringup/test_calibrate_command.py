@@ -1,0 +1,36 @@
+"""``wm calibrate`` writes a preset that ``wm eval`` plans with."""
+
+import pytest
+
+from wm_bringup import cli
+from wm_core import axes
+from wm_core.errors import ConfigError
+
+
+def test_too_few_moves_are_one_sentence(tmp_path, capsys):
+    assert cli.run(["calibrate", "--moves", "3", "--out", str(tmp_path / "camera.yaml")]) == cli.EXIT_CANNOT_RUN
+    assert "least_moves" in capsys.readouterr().err
+    assert not (tmp_path / "camera.yaml").exists()
+
+
+def test_an_uncertain_angle_is_refused_and_nothing_is_written(tmp_path, capsys):
+    out = tmp_path / "camera.yaml"
+    assert cli.run(["calibrate", "--moves", "12", "--out", str(out), "--camera-azimuth", "30"]) == cli.EXIT_CANNOT_RUN
+    assert "make more moves" in capsys.readouterr().err
+    assert not out.exists()
+    with pytest.raises(ConfigError):
+        axes.load(out)
+
+
+def test_eval_plans_with_a_calibration(tmp_path, capsys):
+    axes.store(tmp_path / "camera.yaml", axes.Axes(0.26, (0.47, 0.01)))
+    given = ["eval", "--episodes", "1", "--seed", "4000", "--max-steps", "3", "--camera-azimuth", "15"]
+    assert cli.run([*given, "--calibration", str(tmp_path / "camera.yaml")]) == 0
+    assert "0 violations" in capsys.readouterr().out
+
+
+def test_eval_refuses_a_camera_that_was_not_calibrated(tmp_path, capsys):
+    (tmp_path / "camera.yaml").write_text("source: '0'\n")
+    given = ["eval", "--episodes", "1", "--calibration", str(tmp_path / "camera.yaml")]
+    assert cli.run(given) == cli.EXIT_CANNOT_RUN
+    assert "not calibrated" in capsys.readouterr().err
