@@ -8,10 +8,14 @@ from typing import Any
 
 from wm_core.config import read_yaml
 from wm_core.errors import ConfigError
+from wm_ros import params
 
 from . import paths
 
-MODES = ("sim", "real")
+#: "mock_crisp" is the simulated cell behind the topics of a real arm that runs CRISP.
+MODES = ("sim", "mock_crisp", "real")
+#: The arm preset (``config/arms/<name>.yaml``) of each mode, if none is named.
+ARMS = {"sim": "sim", "mock_crisp": "fr3_crisp", "real": "fr3_crisp"}
 #: The parameter of every node that names its YAML file; see wm_ros/params.py.
 CONFIG_PARAMETER = "config"
 
@@ -44,6 +48,9 @@ def pick_place(
     *,
     bundle: str | Path,
     goal: str | Path,
+    arm: str | None = None,
+    camera: str | None = None,
+    dry_run: bool = False,
     seed: int = 0,
     goals: int = 8,
     record_goal: bool = True,
@@ -53,7 +60,10 @@ def pick_place(
     """The graph of a pick and place.
 
     Args:
-        mode: "sim" (MuJoCo arm and camera) or "real" (a camera, and an arm that runs CRISP).
+        mode: "sim" (MuJoCo arm and camera), "mock_crisp" (the same behind a real arm's topics) or "real".
+        arm: preset of the arm, a name from ``config/arms`` or a path; None: that of the mode.
+        camera: topic of a camera driver that runs already; None: the camera node of ``config/camera``. Real mode only.
+        dry_run: everything runs, but what would move the arm goes to topics that nobody listens to.
         bundle: folder of the model bundle.
         goal: folder of the goal pictures.
         seed: of the simulated scene.
@@ -67,17 +77,17 @@ def pick_place(
     if mode not in MODES:
         raise ConfigError(f"mode '{mode}' is not one of {', '.join(MODES)}")
     # A real camera's driver names its frame as it likes; that of the simulator is known, and no other is taken.
-    model = {"bundle": str(bundle), **({"camera_frame": "camera"} if mode == "sim" else {})}
+    model = {"bundle": str(bundle), **({"camera_frame": "camera"} if mode != "real" else {})}
     own: dict[str, dict[str, Any]] = {
-        **({"sim_arm": {"seed": seed}} if mode == "sim" else {"camera": {}}),
+        **({_SIMULATOR[mode]: {"seed": seed}} if mode != "real" else {"camera": {}} if camera is None else {}),
         "encoder": model,
         "planner": {**model, "goal": str(goal)},
-        "controller": {},
+        "controller": dict(_NOWHERE) if dry_run else {},
     }
     for name in {} if settings is None else settings:
         if name not in own:
             raise ConfigError(f"there is no node '{name}' to configure; the nodes are {', '.join(own)}")
-    files = {name: _file(mode, config, name) for name in own}
+    files = {name: _file(mode, config, name, arm or ARMS[mode]) for name in own}
     parameters = {
         name: {
             **({} if files[name] is None else {CONFIG_PARAMETER: str(files[name])}),
@@ -86,21 +96,26 @@ def pick_place(
         }
         for name, values in own.items()
     }
-    # One declaration of the limits serves both; planner and controller still apply them independently.
-    parameters["planner"] = {**_limits(parameters["controller"]), **parameters["planner"]}
+    # One declaration of the arm serves both; planner and controller still apply its limits independently.
+    parameters["planner"] = {**_shared(parameters["controller"]), **parameters["planner"]}
     return Graph(
         nodes=tuple(
-            NodeSpec(name, _MODULES[name], parameters[name], remappings=_REAL_TOPICS if mode == "real" else ())
+            NodeSpec(name, _MODULES[name], parameters[name], () if camera is None else ((CAMERA_TOPIC, camera),))
             for name in own
         ),
         prepare=("goals", "--seed", str(seed), "--count", str(goals), "--output", str(goal))
-        if mode == "sim" and record_goal
+        if mode != "real" and record_goal
         else (),
     )
 
 
+CAMERA_TOPIC = "camera/image_raw"
+#: Where a dry run sends what would move an arm.
+_NOWHERE = {"arm.pose_topic": "dry_run/target_pose", "arm.twist.topic": "dry_run/twist", "arm.gripper.kind": "none"}
+_SIMULATOR = {"sim": "sim_arm", "mock_crisp": "crisp_arm"}
 _MODULES = {
     "sim_arm": "wm_sim.sim_arm_node",
+    "crisp_arm": "wm_sim.crisp_arm_node",
     "camera": "wm_perception.camera_node",
     "encoder": "wm_perception.encoder_node",
     "planner": "wm_planner.planner_node",
@@ -111,31 +126,34 @@ _MODULES = {
 def environment(mode: str) -> dict[str, str]:
     """Environment that all processes of the graph share; what the user has set goes before it."""
     defaults = {"OMP_NUM_THREADS": "1"}  # the nodes share the cores
-    if mode == "sim":
+    if mode != "real":
         return {**defaults, "MUJOCO_GL": "egl", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     # Stock Fast DDS loses best-effort messages above 0.5 MB, such as a camera's full frames (rmw_fastrtps#739).
     return {**defaults, "FASTRTPS_DEFAULT_PROFILES_FILE": str(paths.share() / "config" / "fastdds.xml")}
 
 
-#: franka_ros2's state broadcaster (best effort, standard messages). The gripper's driver must publish ``arm/gripper``.
-_REAL_TOPICS = (
-    ("arm/current_pose", "franka_robot_state_broadcaster/current_pose"),
-    ("arm/wrench", "franka_robot_state_broadcaster/external_wrench_in_base_frame"),
-)
+#: What planner and controller must read alike of an arm's preset.
+_SHARED = ("limits", "measured", "base_frame")
 
 
-def _file(mode: str, config: str | Path | None, name: str) -> Path | None:
+def _file(mode: str, config: str | Path | None, name: str, arm: str) -> Path | None:
     """The node's YAML file, if it has one."""
     if config is not None and not Path(config).is_dir():
         raise ConfigError(f"there is no configuration folder {config}; it should hold files such as planner.yaml")
     own = [] if config is None else [Path(config) / f"{name}.yaml"]
-    return next((path.resolve() for path in [*own, paths.preset(name, mode)] if path.is_file()), None)
+    if name == "controller":
+        preset = Path(arm) if arm.endswith((".yaml", ".yml")) else paths.preset("arms", arm)
+        if not preset.is_file():
+            raise ConfigError(f"there is no arm preset {arm}; see config/arms for those that there are")
+    else:
+        preset = paths.preset(name, mode if mode == "real" else "sim")  # the planner's is that of the simulated cell
+    return next((path.resolve() for path in [*own, preset] if path.is_file()), None)
 
 
-def _limits(controller: dict[str, Any]) -> dict[str, Any]:
-    """The controller's limits as parameters of another node."""
+def _shared(controller: dict[str, Any]) -> dict[str, Any]:
+    """What the controller's parameters say of the arm, as parameters of another node."""
     file = controller.get(CONFIG_PARAMETER)
-    limits = {} if file is None else read_yaml(file).get("limits", {})
-    values = limits if isinstance(limits, dict) else {}  # another type is for the controller to refuse
-    single = {key: value for key, value in controller.items() if key.startswith("limits.")}
-    return {**{f"limits.{key}": value for key, value in values.items()}, **single}
+    values = {} if file is None else read_yaml(file)
+    # Another type than a mapping of limits is for the controller to refuse.
+    flat = params.flatten({key: values[key] for key in _SHARED if key in values})
+    return {**flat, **{key: value for key, value in controller.items() if key.split(".")[0] in _SHARED}}

@@ -68,6 +68,7 @@ class Monitor(Node):
         self.long_steps = 0
         self._stop_asked, self._stopped_s = False, math.inf
         self._nodes, self._limits, self._target = tuple(nodes), controller.limits, controller.arm.pose_topic
+        self._arm = controller.arm
         self._started_s = time.monotonic()
         self._triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop")}
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
@@ -176,9 +177,9 @@ class Monitor(Node):
     def _on_target(self, msg: PoseStamped) -> None:
         stamp_s = convert.stamp_to_s(msg.header.stamp)
         if stamp_s >= self._stopped_s:
-            self.envelope.check(stamp_s, convert.msg_to_pose(msg), stopped=True)
+            self.envelope.check(stamp_s, self._arm.tcp(convert.msg_to_pose(msg)), stopped=True)
         elif self._stop_asked or self.mode == "stopped":
             # From the call to the controller's word the target may freeze at any moment, and abruptly.
             self.envelope.check(stamp_s, None)
         else:
-            self.envelope.check(stamp_s, convert.msg_to_pose(msg))
+            self.envelope.check(stamp_s, self._arm.tcp(convert.msg_to_pose(msg)))

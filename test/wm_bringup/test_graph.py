@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from wm_bringup import graph, paths
+from wm_controller.controller_node import ControllerNodeConfig
 from wm_core.errors import ConfigError
 from wm_ros import params
 
 NODE_CONFIGS = {
     "sim_arm": "SimArmConfig",
+    "crisp_arm": "CrispArmConfig",
     "camera": "CameraConfig",
     "encoder": "EncoderConfig",
     "planner": "PlannerNodeConfig",
@@ -56,7 +58,7 @@ def test_the_expert_acts_only_where_there_is_one_and_no_other_goal() -> None:
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="mode 'moon' is not one of sim, real"):
+    with pytest.raises(ConfigError, match="mode 'moon' is not one of sim, mock_crisp, real"):
         declare("moon")
     with pytest.raises(ConfigError, match=r"no node 'pilot'.*sim_arm, encoder, planner, controller"):
         declare(settings={"pilot": {}})
@@ -64,8 +66,29 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         declare(config=tmp_path / "nowhere")
 
 
-def test_the_launch_file_starts_this_graph_and_nothing_else() -> None:
-    """launch_ros is not on PyPI, so here the file is only read; where ROS 2 is installed it runs."""
-    tree = ast.parse((paths.share() / "launch" / "pick_place.launch.py").read_text())
-    calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    assert calls.count("graph.pick_place") == 1 and calls.count("Node") == 1 and calls.count("ExecuteProcess") == 1
+@pytest.mark.parametrize(
+    ("file", "says"), [("pick_place.launch.py", "describe()"), ("dry_run.launch.py", "describe(dry_run=True)")]
+)
+def test_the_launch_files_start_this_graph_and_nothing_else(file: str, says: str) -> None:
+    """launch_ros is not on PyPI, so here the files are only read; where ROS 2 is installed they run."""
+
+    def calls(path: Path) -> list[ast.Call]:
+        return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+
+    assert [ast.unparse(call) for call in calls(paths.share() / "launch" / file)] == [says]
+    names = [ast.unparse(call.func) for call in calls(Path(graph.__file__).with_name("launching.py"))]
+    assert all(names.count(name) == 1 for name in ("graph.pick_place", "Node", "ExecuteProcess"))
+
+
+def test_a_driver_that_runs_already_takes_the_place_of_the_camera_node() -> None:
+    nodes = {spec.name: spec for spec in declare("real", camera="/cam/color").nodes}
+    assert "camera" not in nodes
+    assert ("camera/image_raw", "/cam/color") in nodes["encoder"].remappings
+
+
+def test_a_dry_run_sends_nothing_to_the_arm() -> None:
+    for mode, arm in (("sim", None), ("real", "fr3_servo_twist"), ("real", "droid")):
+        nodes = {spec.name: spec for spec in declare(mode, arm=arm, dry_run=True).nodes}
+        config = params.build(ControllerNodeConfig, nodes["controller"].parameters, "controller")
+        assert config.arm.pose_topic == "dry_run/target_pose" and config.arm.twist.topic == "dry_run/twist"
+        assert config.arm.gripper.kind == "none"

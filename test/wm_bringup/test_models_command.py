@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from wm_bringup import cli  # noqa: E402
+from wm_bringup import cli
 
 SIZES = ["image_px=32", "channels=[8, 8, 8]", "latent_dim=16", "hidden_dim=32", "blocks=1"]
 

@@ -27,7 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=paths.DEFAULT_BUNDLE,
         help="model bundle: a name below models/, or a folder",
     )
-    parser.add_argument("--mode", choices=("sim", "real"), default="sim", help="simulated or real arm and camera")
+    parser.add_argument(
+        "--mode",
+        choices=("sim", "mock_crisp", "real"),
+        default="sim",
+        help="simulated arm and camera, the same behind the topics of a Franka that runs CRISP, or a real arm",
+    )
+    parser.add_argument(
+        "--arm", metavar="PRESET", help="what moves the arm: a name from config/arms, or a file; default: fr3_crisp"
+    )
     parser.add_argument(
         "--config", type=Path, metavar="FOLDER", help="folder of <node>.yaml files that replace those in config/"
     )
