@@ -195,6 +195,7 @@ class WorldModel:
             for name, tensor in found.items():
                 if tensor.dtype != "float32":
                     raise BundleError(f"{where}: '{name}' must be float32, not {tensor.dtype}{again}")
+
         def sized(shape: tuple[int | None, ...]) -> tuple[int, ...]:
             """Two of a batch, and a window of one frame where there is one."""
             return tuple(size if size is not None else 2 if axis == 0 else 1 for axis, size in enumerate(shape))
