@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wm_core.axes import SECTION as AXES
 from wm_core.config import read_yaml
 from wm_core.errors import ConfigError
 from wm_ros import params
@@ -97,7 +99,11 @@ def pick_place(
         for name, values in own.items()
     }
     # One declaration of the arm serves both; planner and controller still apply its limits independently.
-    parameters["planner"] = {**_shared(parameters["controller"]), **parameters["planner"]}
+    arm_says = _shared(parameters["controller"], _SHARED)
+    # How the model's axes lie is the camera's to say, also where no node of ours reads it.
+    seen_from = _file(mode, config, "camera", "")
+    camera_says = {} if seen_from is None else _shared({CONFIG_PARAMETER: str(seen_from)}, (AXES,))
+    parameters["planner"] = {**arm_says, **camera_says, **parameters["planner"]}
     return Graph(
         nodes=tuple(
             NodeSpec(name, _MODULES[name], parameters[name], () if camera is None else ((CAMERA_TOPIC, camera),))
@@ -150,10 +156,10 @@ def _file(mode: str, config: str | Path | None, name: str, arm: str) -> Path | N
     return next((path.resolve() for path in [*own, preset] if path.is_file()), None)
 
 
-def _shared(controller: dict[str, Any]) -> dict[str, Any]:
-    """What the controller's parameters say of the arm, as parameters of another node."""
-    file = controller.get(CONFIG_PARAMETER)
+def _shared(parameters: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Those of a node's parameters that begin with one of ``names``, as parameters of another node."""
+    file = parameters.get(CONFIG_PARAMETER)
     values = {} if file is None else read_yaml(file)
-    # Another type than a mapping of limits is for the controller to refuse.
-    flat = params.flatten({key: values[key] for key in _SHARED if key in values})
-    return {**flat, **{key: value for key, value in controller.items() if key.split(".")[0] in _SHARED}}
+    # Another type than it should have is for the node to refuse.
+    flat = params.flatten({key: values[key] for key in names if key in values})
+    return {**flat, **{key: value for key, value in parameters.items() if key.split(".")[0] in names}}

@@ -170,16 +170,23 @@ class Monitor(Node):
             self.film.add(self.latest_frame, stamp_s, self.status.get("subgoal", -1), self.line)
 
     def _on_plan(self, msg: JointTrajectory) -> None:
-        deltas, _ = convert.msg_to_plan(msg)
+        try:
+            deltas, _ = convert.msg_to_plan(msg)
+        except ValueError:
+            return  # the controller refuses it, and says so
         lengths = np.linalg.norm(deltas[:, :3], axis=1)
         self.long_steps += int(np.sum(lengths > self._limits.step_m * (1.0 + 1e-6)))
 
     def _on_target(self, msg: PoseStamped) -> None:
         stamp_s = convert.stamp_to_s(msg.header.stamp)
+        try:
+            target: Sequence[float] | NDArray = self._arm.tcp(convert.msg_to_pose(msg))
+        except ValueError:
+            target = [math.nan] * 6  # that is for the judge to count
         if stamp_s >= self._stopped_s:
-            self.envelope.check(stamp_s, self._arm.tcp(convert.msg_to_pose(msg)), stopped=True)
+            self.envelope.check(stamp_s, target, stopped=True)
         elif self._stop_asked or self.mode == "stopped":
             # From the call to the controller's word the target may freeze at any moment, and abruptly.
             self.envelope.check(stamp_s, None)
         else:
-            self.envelope.check(stamp_s, self._arm.tcp(convert.msg_to_pose(msg)))
+            self.envelope.check(stamp_s, target)

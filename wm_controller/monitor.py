@@ -6,6 +6,7 @@ quaternions. Both in plain floats, because a check per tick must not cost more t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from math import atan2, cos, hypot, isfinite, sin, ulp
 
@@ -22,8 +23,8 @@ KINDS = (
 )
 #: Commands closer together than this are one command sent twice: nothing can be said about their velocity.
 _SAME_S = 1e-3
-#: How long the target may go on speeding up after the leash is found taut. Full acceleration is not turned into braking
-#: at once where jerk is bounded; a state that says more must not be older than this either (the state watchdog's time).
+#: How long the target may follow an older pose of the arm: so old may a state be (the state watchdog's time), and where
+#: jerk is bounded, full acceleration is not turned into braking at once.
 _REACTION_S = 0.2
 _REST: Vec = (0.0, 0.0, 0.0)
 
@@ -53,7 +54,7 @@ class EnvelopeMonitor:
         self._last: tuple[float, Vec, Rows] | None = None
         self._velocity, self._turning, self._last_dt_s = _REST, _REST, 0.0
         self._accel, self._twist, self._before_dt_s = _REST, _REST, 0.0
-        self._taut_s: float | None = None
+        self._arm: deque[tuple[float, Vec, Rows]] = deque()  # measured, over the last _REACTION_S and one more
 
     @property
     def violations(self) -> int:
@@ -75,8 +76,8 @@ class EnvelopeMonitor:
             now_s: when it was sent.
             pose: (6,) commanded TCP, xyz (m) + extrinsic xyz Euler (rad); None (nothing commanded) ends the stream.
             stopped: a stop is latched: the target must not move. It may come to rest abruptly.
-            measured: (6,) newest pose of the arm. If given, the leash is judged: beyond it the target may move away
-                from the arm only while it brakes, which it must within 0.2 s (the arm may have been pushed).
+            measured: (6,) newest pose of the arm. If given, the leash is judged: a target that is beyond it must not go
+                further at an undiminished speed, as seen from every pose that was measured in the last 0.2 s.
             gripper: commanded gripper, 0..1.
         """
         broken: list[str] = []
@@ -149,21 +150,21 @@ class EnvelopeMonitor:
         assert self._last is not None  # there is a velocity
         limits, (_, last_place, last_rows) = self.limits, self._last
         ax, ay, az, *angles = (float(v) for v in measured)
-        arm = _matrix(*angles[:3])
-        far, was = hypot(*_minus(place, (ax, ay, az))), hypot(*_minus(last_place, (ax, ay, az)))
-        wide, before = hypot(*_turn(arm, rows)), hypot(*_turn(arm, last_rows))
-        leaves = far > max(limits.leash_m, was) + 1e-9 and hypot(*velocity) >= hypot(*self._velocity)
-        turns = wide > max(limits.leash_rad, before) + 1e-9 and hypot(*turning) >= hypot(*self._turning)
-        if far <= limits.leash_m and wide <= limits.leash_rad:
-            self._taut_s = None
-        elif self._taut_s is None:
-            self._taut_s = now_s
-        if self._taut_s is not None and now_s - self._taut_s > _REACTION_S:
-            self._judge("leash", far if leaves else 0.0, max(limits.leash_m, was), broken)
-            self._judge("leash", wide if turns else 0.0, max(limits.leash_rad, before), broken)
+        self._arm.append((now_s, (ax, ay, az), _matrix(*angles[:3])))
+        while len(self._arm) > 1 and now_s - self._arm[1][0] >= _REACTION_S:
+            self._arm.popleft()
+        if now_s - self._arm[0][0] < _REACTION_S:
+            return
+        far = [(hypot(*_minus(place, arm)), hypot(*_minus(last_place, arm))) for _, arm, _ in self._arm]
+        if hypot(*velocity) >= hypot(*self._velocity) and all(d > max(limits.leash_m, was) + 1e-9 for d, was in far):
+            self._judge("leash", *min((d, max(limits.leash_m, was)) for d, was in far), broken)
+        wide = [(hypot(*_turn(arm, rows)), hypot(*_turn(arm, last_rows))) for _, _, arm in self._arm]
+        if hypot(*turning) >= hypot(*self._turning) and all(d > max(limits.leash_rad, was) + 1e-9 for d, was in wide):
+            self._judge("leash", *min((d, max(limits.leash_rad, was)) for d, was in wide), broken)
 
     def _rest(self, now_s: float, place: Vec, rows: Rows) -> None:
-        self._last, self._taut_s = (now_s, place, rows), None
+        self._last = now_s, place, rows
+        self._arm.clear()
         self._velocity, self._turning, self._last_dt_s = _REST, _REST, 0.0
         self._accel, self._twist, self._before_dt_s = _REST, _REST, 0.0
 

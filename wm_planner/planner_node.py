@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,6 @@ from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from wm_core.errors import GoalError
-from wm_core.limits import Limits
-from wm_core.measured import MeasuredConfig
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
@@ -27,8 +24,11 @@ from wm_ros.measured_arm import MeasuredArm
 from wm_ros.node import WmNode, json_to_msg, msg_to_json, run_node
 from wm_ros.worker import Worker
 
+from .axes import turned
+from .frozen import FrozenCamera
 from .goals import load_goals
-from .planner import Planner, PlannerConfig, PlanResult
+from .node_config import PlannerNodeConfig
+from .planner import Planner, PlanResult
 from .proposals import bundled
 
 #: A frame is due when this share of a step has passed since the last plan's frame: a camera's frames do not fall
@@ -36,26 +36,6 @@ from .proposals import bundled
 DUE_FRACTION = 0.9
 SILENCE_S = 1.0
 STATUS_PERIOD_S = 0.5
-
-
-@dataclass(frozen=True)
-class PlannerNodeConfig(PlannerConfig):
-    """Parameters of planner_node: those of the core, and these.
-
-    ``goal`` is a folder of pictures ("" if others publish ``goal/image``). A latent older than ``max_age_s``, or with
-    no measured state within ``max_state_gap_s`` of its stamp, is not planned from.
-    """
-
-    bundle: str = ""
-    goal: str = ""
-    backend: str = "onnxruntime"
-    threads: int = 1
-    base_frame: str = "base"
-    camera_frame: str = ""
-    max_age_s: float = 0.3
-    max_state_gap_s: float = 0.1
-    limits: Limits = field(default_factory=Limits)
-    measured: MeasuredConfig = field(default_factory=MeasuredConfig)
 
 
 class PlannerNode(WmNode[PlannerNodeConfig]):
@@ -67,12 +47,14 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         bundle = Bundle.load(c.bundle)
         self._model = WorldModel(bundle, c.backend, c.threads, parts=("predictor",))
         self._proposal = bundled(bundle, c.proposal, c.backend, c.threads, c.search, c.limits)
-        self._planner = Planner(self._model, c.limits, c, self._proposal)
+        in_base, start = turned(self._model, self._proposal, c.axes)
+        self._planner = Planner(in_base, c.limits, c, start)
         self._period_s = self._model.spec.step_period_s
         pictures = load_goals(c.goal) if c.goal else []
         self._goals = GoalLatents(len(pictures))
         self._mode = self._trouble = ""
         self._goals_fault = "the goals are not set"
+        self._frozen = FrozenCamera()
         self._planned_s = self._latent_at_s = self._reported_at_s = -math.inf
         self._result: PlanResult | None = None
         self._plan_ms, self._latency_ms = Rolling(), Rolling()
@@ -130,6 +112,8 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
             latent = convert.msg_to_latent(msg)
         except ValueError as error:
             return self._refuse(str(error))
+        if frozen := self._frozen.check(latent, measured.pose[:3]):
+            return self._refuse(frozen)
         self._latent_at_s, self._trouble = time.monotonic(), ""
         if self._acting and not self._goals_fault and abs(stamp_s - self._planned_s) >= DUE_FRACTION * self._period_s:
             self._planned_s, state = stamp_s, measured.state

@@ -96,15 +96,23 @@ def test_a_new_stream_may_begin_elsewhere() -> None:
 
 
 def test_leash() -> None:
-    """Beyond it the target may go on for 0.2 s, then it must brake or come nearer."""
+    """Once the arm has been watched for 0.2 s: beyond the leash the target must brake or come nearer."""
     monitor, arm = EnvelopeMonitor(LIMITS), at(x=-0.0499)
     monitor.check(0.0, at(), measured=arm)
     found = [monitor.check(0.02 * k, at(x=4e-5 * k * (k + 1) / 2), measured=arm) for k in range(1, 20)]
-    assert found[:12] == [[]] * 12 and found[-1] == ["leash"]
+    assert found[:10] == [[]] * 10 and found[-1] == ["leash"]
     x = 4e-5 * 19 * 20 / 2
     for k in range(18):  # away from the arm, but braking
         x += 4e-5 * (18 - k)
         assert "leash" not in monitor.check(0.02 * (20 + k), at(x=x), measured=arm)
+
+
+def test_a_target_may_follow_where_the_arm_was_a_moment_ago() -> None:
+    """An arm that is pushed past the target and back: nothing can follow that at once."""
+    monitor = EnvelopeMonitor(LIMITS)
+    for k in range(60):
+        arm = at(x=0.2 if k % 8 < 2 else -0.2)
+        assert "leash" not in monitor.check(0.02 * k, at(x=4e-5 * k * (k + 1) / 2), measured=arm)
 
 
 def test_gripper() -> None:

@@ -156,8 +156,9 @@ def _arm_rest_s(arm: Array) -> float:
 
 
 def _overshoot_m(targets: Array, arm: Array, rest_s: float) -> float:
-    """How far the arm went past the last target, along the way by which that was approached."""
-    if len(targets) < 2 or len(arm) == 0 or not np.isfinite(rest_s):
+    """How far the arm, from the target's rest on, was past the last target, along the way by which that came there."""
+    settling = arm[arm[:, 0] >= rest_s]  # before, the arm may have come from the other side
+    if len(targets) < 2 or len(settling) == 0 or not np.isfinite(rest_s):
         return 0.0
     end = targets[-1, 1:4]
     start = targets[np.searchsorted(targets[:, 0], rest_s - APPROACH_S).clip(0, len(targets) - 1), 1:4]
@@ -165,4 +166,4 @@ def _overshoot_m(targets: Array, arm: Array, rest_s: float) -> float:
     length = float(np.linalg.norm(way))
     if length < SAME_M:
         return 0.0
-    return max(0.0, float(((arm[:, 1:4] - end) @ (way / length)).max()))
+    return max(0.0, float(((settling[:, 1:4] - end) @ (way / length)).max()))

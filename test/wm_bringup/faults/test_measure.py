@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wm_bringup.faults.measure import HOLDING, RUNNING, SILENT, STOPPED, Measures, measure, violations
-from wm_bringup.recorder import Mode, Record
+from wm_bringup.recorder import Mode, Record, Rows
 from wm_core.limits import Limits
 
 LIMITS = Limits(speed_m_s=0.25, accel_m_s2=2.0)
@@ -64,6 +64,15 @@ def test_what_the_arm_runs_past_the_last_target_is_overshoot() -> None:
 
 def test_an_arm_that_stays_short_of_the_target_does_not_overshoot() -> None:
     assert measured(record(1.4, [Mode(1.4, HOLDING, "x")], past_m=-0.007)).overshoot_m == 0.0
+
+
+def test_an_arm_that_came_back_from_where_it_was_before_does_not_overshoot() -> None:
+    made = record(1.4, [Mode(1.4, HOLDING, "x")])
+    made.arm = Rows(7)
+    for time_s in np.arange(0.0, END_S, PERIOD_S).tolist():
+        beyond_m = 0.05 if time_s < 1.2 else 0.0
+        made.arm.add(time_s, 0.35 + place(END_S, 1.4) + beyond_m, 0.0, 0.3, *DOWN)
+    assert measured(made).overshoot_m == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_run_that_goes_on_is_still_running() -> None:
