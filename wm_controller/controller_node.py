@@ -69,7 +69,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
             self._watch_robot()
         self.create_service(Trigger, "start", self._on_start)
         self.create_service(Trigger, "stop", self._on_stop)
-        self.create_service(Trigger, "resume", self._answer(self._controller.resume))
+        self.create_service(Trigger, "resume", self._on_resume)
         self.create_timer(1.0 / c.rate_hz, self._tick)
         Diagnostics(self, self._health)
 
@@ -129,24 +129,22 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
 
     # --- operator -----------------------------------------------------------------------------------------------------
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if rival := self._arm.rival():
-            response.success, response.message = False, f"not started: {rival}"
-            return response
-        return self._answer(self._controller.start)(_, response)
+        return self._answer("started", self._controller.start, response)
 
     def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = True, self._controller.stop(self.now_s())
         self._tick()
         return response
 
-    def _answer(self, act: Callable[[float], str]) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
-        def serve(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            response.message = act(self.now_s())
-            response.success = not response.message.startswith("not ")
-            self._tick()  # so that the state is known before the answer is
-            return response
+    def _on_resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._answer("resumed", self._controller.resume, response)
 
-        return serve
+    def _answer(self, done: str, act: Callable[[float], str], response: Trigger.Response) -> Trigger.Response:
+        rival = self._arm.rival()
+        response.message = f"not {done}: {rival}" if rival else act(self.now_s())
+        response.success = not response.message.startswith("not ")
+        self._tick()  # so that the state is known before the answer is
+        return response
 
     def _clocks(self) -> tuple[float, float | None]:
         """The node's clock and a monotonic one, read together: the process may be suspended between any two lines."""

@@ -236,4 +236,6 @@ def test_a_second_publisher_stops_the_arm(rig: Rig) -> None:
         rival.publish(convert.pose_to_msg([0.6, 0.3, 0.1, np.pi, 0, 0], rig.relay.get_clock().now().to_msg(), "base"))
         rig.spin(0.05)
     rig.rests()
+    answer = rig.call("resume")
+    assert not answer.success and "not resumed: " in answer.message and "also publishes" in answer.message
     rig.relay.destroy_publisher(rival)
