@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, GoalError
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,15 @@ class SubgoalConfig:
     done_steps: float = 1.0
     #: The last goal counts as done after this many steps, reached or not. None: keep trying.
     done_budget_steps: float | None = None
+    #: A budget for each goal, the last one included, in place of the two above. Empty: they hold.
+    budgets_steps: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is not None and not 0.0 <= value < np.inf:
-                raise ConfigError(f"sub-goal {field.name} = {value} must be a finite number, at least 0")
+            for number in value if isinstance(value, tuple) else (value,):
+                if number is not None and not 0.0 <= number < np.inf:
+                    raise ConfigError(f"sub-goal {field.name} = {value} must be a finite number, at least 0")
 
 
 def threshold(config: SubgoalConfig, reference: float, last: bool) -> float:
@@ -75,10 +78,14 @@ class Subgoals:
 
     ``gaps`` (n - 1) are the energies between consecutive goals. Sub-goal k is measured against gap k - 1, and the first
     against the larger of the first energy seen and gap 0: a demonstration may begin at its own first image.
+    Raises GoalError where budgets are given for another number of goals.
     """
 
     def __init__(self, config: SubgoalConfig, gaps: Sequence[float], step_period_s: float) -> None:
         self.config, self.gaps, self.count = config, tuple(gaps), len(gaps) + 1
+        self._budgets = config.budgets_steps or (*[config.budget_steps] * len(gaps), config.done_budget_steps)
+        if len(self._budgets) != self.count:
+            raise GoalError(f"there are {self.count} goal pictures, but budgets_steps is for {len(self._budgets)}")
         self._step_period_s = step_period_s
         self.reset()
 
@@ -111,13 +118,14 @@ class Subgoals:
             now.reference = max([energy, *self.gaps[:1]])
         if energy < now.best - config.plateau_fraction * now.reference:
             now.best, now.since_best = energy, 0.0
+        budget = self._budgets[self.index]
         reached = energy <= threshold(config, now.reference, self.last)
         if self.last:
             now.below = None if not reached else 0.0 if now.below is None else now.below
             settled = now.below is not None and _over(now.below, config.done_steps)
-            self.done = settled or _over(now.spent, config.done_budget_steps)
+            self.done = settled or _over(now.spent, budget)
             return False
-        if reached or _over(now.since_best, config.plateau_steps) or _over(now.spent, config.budget_steps):
+        if reached or _over(now.since_best, config.plateau_steps) or _over(now.spent, budget):
             self._attempt = _Attempt(reference=self.gaps[self.index])
             self.index += 1
             return True

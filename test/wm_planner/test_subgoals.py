@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wm_core.config import from_dict
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, GoalError
 from wm_planner.subgoals import SubgoalConfig, Subgoals, threshold
 
 PERIOD_S = 0.25
@@ -93,6 +93,21 @@ def test_done_needs_a_moment_below_the_threshold():
     assert goals.done, "done stays done"
     goals.reset()
     assert not goals.done and goals.index == 0
+
+
+def test_each_goal_may_have_its_own_budget():
+    goals = machine(plateau_steps=None, budgets_steps=(4.0, 10.0, 4.0))
+    seen = walk(goals, [1.0] * 18)
+    assert not goals.done
+    seen += walk(goals, [1.0], start_s=100.0 + 18 * PERIOD_S)
+    assert seen == [0] * 4 + [1] * 10 + [2] * 5 and goals.done
+
+
+def test_budgets_for_another_number_of_goals_are_refused():
+    with pytest.raises(GoalError, match="3 goal pictures, but budgets_steps is for 2"):
+        machine(gaps=(1.0, 1.0), budgets_steps=(4.0, 10.0))
+    with pytest.raises(ConfigError, match="budgets_steps"):
+        SubgoalConfig(budgets_steps=(4.0, float("nan")))
 
 
 def test_the_last_goal_has_no_budget_unless_it_is_given_one():
