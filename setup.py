@@ -68,6 +68,7 @@ setup(
             "camera_node = wm_perception.camera_node:main",
             "encoder_node = wm_perception.encoder_node:main",
             "planner_node = wm_planner.planner_node:main",
+            "calibrate_node = wm_planner.calibrate_node:main",
             "controller_node = wm_controller.controller_node:main",
             "sim_arm_node = wm_sim.sim_arm_node:main",
             "crisp_arm_node = wm_sim.crisp_arm_node:main",

@@ -76,6 +76,47 @@ def pick_place(
     Raises:
         ConfigError: the mode, the folder or a node in ``settings`` does not exist, or a file cannot be read.
     """
+    nodes = _nodes(mode, "planner", {"goal": str(goal)}, bundle, arm, camera, dry_run, seed, config, settings)
+    recorded = mode != "real" and record_goal
+    prepare = "goals", "--seed", str(seed), "--count", str(goals), "--output", str(goal)
+    return Graph(nodes, prepare if recorded else ())
+
+
+def calibrate(
+    mode: str,
+    *,
+    bundle: str | Path,
+    out: str | Path,
+    arm: str | None = None,
+    camera: str | None = None,
+    seed: int = 0,
+    config: str | Path | None = None,
+    settings: dict[str, dict[str, Any]] | None = None,
+) -> Graph:
+    """The graph of a camera's calibration: that of a pick and place, with calibrate_node in the planner's place.
+
+    Args:
+        out: the camera's preset, into which the axes are written.
+        seed: of the moves, and of the simulated scene.
+    The others, and what is raised, are as in :func:`pick_place`.
+    """
+    own = {"out": str(out), "seed": seed}
+    return Graph(_nodes(mode, "calibrate", own, bundle, arm, camera, False, seed, config, settings))
+
+
+def _nodes(
+    mode: str,
+    brain: str,
+    brain_says: dict[str, Any],
+    bundle: str | Path,
+    arm: str | None,
+    camera: str | None,
+    dry_run: bool,
+    seed: int,
+    config: str | Path | None,
+    settings: dict[str, dict[str, Any]] | None,
+) -> tuple[NodeSpec, ...]:
+    """All nodes. ``brain`` is the one whose plans move the arm, with the parameters ``brain_says``."""
     if mode not in MODES:
         raise ConfigError(f"mode '{mode}' is not one of {', '.join(MODES)}")
     # A real camera's driver names its frame as it likes; that of the simulator is known, and no other is taken.
@@ -83,7 +124,7 @@ def pick_place(
     own: dict[str, dict[str, Any]] = {
         **({_SIMULATOR[mode]: {"seed": seed}} if mode != "real" else {"camera": {}} if camera is None else {}),
         "encoder": model,
-        "planner": {**model, "goal": str(goal)},
+        brain: {**model, **brain_says},
         "controller": dict(_NOWHERE) if dry_run else {},
     }
     for name in {} if settings is None else settings:
@@ -98,21 +139,14 @@ def pick_place(
         }
         for name, values in own.items()
     }
-    # One declaration of the arm serves both; planner and controller still apply its limits independently.
+    # One declaration of the arm serves both; who plans and the controller still apply its limits independently.
     arm_says = _shared(parameters["controller"], _SHARED)
     # How the model's axes lie is the camera's to say, also where no node of ours reads it.
     seen_from = _file(mode, config, "camera", "")
     camera_says = {} if seen_from is None else _shared({CONFIG_PARAMETER: str(seen_from)}, (AXES,))
-    parameters["planner"] = {**arm_says, **camera_says, **parameters["planner"]}
-    return Graph(
-        nodes=tuple(
-            NodeSpec(name, _MODULES[name], parameters[name], () if camera is None else ((CAMERA_TOPIC, camera),))
-            for name in own
-        ),
-        prepare=("goals", "--seed", str(seed), "--count", str(goals), "--output", str(goal))
-        if mode != "real" and record_goal
-        else (),
-    )
+    parameters[brain] = {**arm_says, **camera_says, **parameters[brain]}
+    remappings = () if camera is None else ((CAMERA_TOPIC, camera),)
+    return tuple(NodeSpec(name, _MODULES[name], parameters[name], remappings) for name in own)
 
 
 CAMERA_TOPIC = "camera/image_raw"
@@ -125,6 +159,7 @@ _MODULES = {
     "camera": "wm_perception.camera_node",
     "encoder": "wm_perception.encoder_node",
     "planner": "wm_planner.planner_node",
+    "calibrate": "wm_planner.calibrate_node",
     "controller": "wm_controller.controller_node",
 }
 

@@ -40,11 +40,11 @@ class CalibrationConfig:
     """Lengths in metres. Raises ConfigError on nonsense."""
 
     #: Moves, and their lengths. Their directions are drawn; the arm rests after each.
-    moves: int = 160
+    moves: int = 240
     shortest_m: float = 0.025
     longest_m: float = 0.045
     #: The moves stay this near to the start in x and in y, and between the start's height and this much above it.
-    reach_m: float = 0.14
+    reach_m: float = 0.18
     rise_m: float = 0.12
     seed: int = 0
     #: What is refused: fewer usable moves; moves along one line (ratio of the spread along and across it); motion that
@@ -80,14 +80,24 @@ class RandomMoves:
         self._longest = min(config.longest_m, limits.step_m, limits.speed_m_s * step_period_s)
         self._shortest = min(config.shortest_m, self._longest)
         self._rng = np.random.default_rng(config.seed)
+        self._aim = start
         if self._longest <= 0.0 or np.any(self._high - self._low < [2 * self._longest, 2 * self._longest, 0.0]):
             raise CalibrationError("the arm has no room for a calibration's moves; start nearer to the box's middle")
 
     def next(self, position_m: ArrayLike) -> Array:
-        """A plan (2, 7) from the measured position (3,): one step of motion, and one of rest."""
+        """A plan (2, 7) from the measured position (3,): one step of motion, and one of rest.
+
+        The moves lead roughly towards one drawn place after another: a model reads motion a little wrong in one place
+        and the other way in another, and a walk without a goal would stay in one of them for long.
+        """
         here, plan = np.asarray(position_m, dtype=np.float64), np.zeros((2, STATE_DIM))
-        for _ in range(1000):
-            angle, length = self._rng.uniform(0.0, 2.0 * np.pi), self._rng.uniform(self._shortest, self._longest)
+        if np.linalg.norm((self._aim - here)[:2]) <= self._longest:
+            self._aim = self._rng.uniform(self._low, self._high)
+        heading = float(np.arctan2(*(self._aim - here)[1::-1]))
+        for attempt in range(1000):
+            spread = min(1.0, 0.3 + attempt / 500.0) * np.pi  # wider and wider, until a move stays inside
+            angle = heading + self._rng.uniform(-spread, spread)
+            length = self._rng.uniform(self._shortest, self._longest)
             move = np.array([np.cos(angle), np.sin(angle), self._rng.uniform(-0.5, 0.5)])
             plan[0, :3] = length * move / np.linalg.norm(move)
             if np.all(here + plan[0, :3] >= self._low) and np.all(here + plan[0, :3] <= self._high):

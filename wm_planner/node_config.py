@@ -1,26 +1,27 @@
-"""The parameters of planner_node."""
+"""The parameters of planner_node, and of calibrate_node, which takes its place in a calibration."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from wm_core.axes import Axes
+from wm_core.errors import ConfigError
 from wm_core.limits import Limits
 from wm_core.measured import MeasuredConfig
 
+from .calibration import CalibrationConfig
 from .planner import PlannerConfig
 
 
 @dataclass(frozen=True)
-class PlannerNodeConfig(PlannerConfig):
-    """Parameters of planner_node: those of the core, and these.
+class SightConfig:
+    """What both have in common.
 
-    ``goal`` is a folder of pictures ("" if others publish ``goal/image``). A latent older than ``max_age_s``, or with
-    no measured state within ``max_state_gap_s`` of its stamp, is not planned from.
+    A latent older than ``max_age_s``, or with no measured state within ``max_state_gap_s`` of its stamp, is not used.
     """
 
     bundle: str = ""
-    goal: str = ""
     backend: str = "onnxruntime"
     threads: int = 1
     base_frame: str = "base"
@@ -31,3 +32,35 @@ class PlannerNodeConfig(PlannerConfig):
     axes: Axes = field(default_factory=Axes)
     limits: Limits = field(default_factory=Limits)
     measured: MeasuredConfig = field(default_factory=MeasuredConfig)
+
+
+@dataclass(frozen=True)
+class PlannerNodeConfig(SightConfig, PlannerConfig):
+    """Parameters of planner_node: those of the core, and these.
+
+    ``goal`` is a folder of pictures ("" if others publish ``goal/image``).
+    """
+
+    goal: str = ""
+
+
+@dataclass(frozen=True)
+class CalibrateNodeConfig(SightConfig, CalibrationConfig):
+    """Parameters of calibrate_node: those of the core, and these. Raises ConfigError on nonsense.
+
+    Of ``axes`` the centre and whether the hand is turned are kept; an angle that was found before is not looked at.
+    """
+
+    #: The camera's preset, into which the axes are written.
+    out: str = ""
+    #: How long the arm is left alone after a move before it is looked at; longer than the camera's latency.
+    settle_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.out:
+            raise ConfigError("a calibration needs 'out', the camera preset to write")
+        if not 0.0 <= self.settle_s < math.inf:
+            raise ConfigError(f"settle_s = {self.settle_s} must be a time of at least 0 s")
+        if not (self.limits.speed_m_s > 0.0 and self.limits.accel_m_s2 > 0.0):
+            raise ConfigError("the limits allow no motion, and a calibration needs moves")

@@ -20,21 +20,19 @@ from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.goal_latents import GoalLatents
-from wm_ros.measured_arm import MeasuredArm
 from wm_ros.node import WmNode, json_to_msg, msg_to_json, run_node
 from wm_ros.worker import Worker
 
 from .axes import turned
-from .frozen import FrozenCamera
 from .goals import load_goals
 from .node_config import PlannerNodeConfig
 from .planner import Planner, PlanResult
 from .proposals import bundled
+from .sight import Seen, Sight
 
 #: A frame is due when this share of a step has passed since the last plan's frame: a camera's frames do not fall
 #: exactly on the steps, and the frame just before is better than the one after.
 DUE_FRACTION = 0.9
-SILENCE_S = 1.0
 STATUS_PERIOD_S = 0.5
 
 
@@ -52,21 +50,19 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         self._period_s = self._model.spec.step_period_s
         pictures = load_goals(c.goal) if c.goal else []
         self._goals = GoalLatents(len(pictures))
-        self._mode = self._trouble = ""
+        self._mode = ""
         self._goals_fault = "the goals are not set"
-        self._frozen = FrozenCamera()
-        self._planned_s = self._latent_at_s = self._reported_at_s = -math.inf
+        self._planned_s = self._reported_at_s = -math.inf
         self._result: PlanResult | None = None
         self._plan_ms, self._latency_ms = Rolling(), Rolling()
-        self._worker = Worker(lambda error: self._refuse(str(error)))
+        self._worker = Worker(lambda error: self._sight.refuse(str(error)))
         self._plan_out = self.create_publisher(JointTrajectory, "plan", qos.COMMAND)
         self._markers = self.create_publisher(MarkerArray, "markers", qos.LATCHED)
         self._status = self.create_publisher(String, "planner/status", qos.LATCHED)
         goal_images = self.create_publisher(Image, "goal/image", qos.GOALS)
-        self._arm = MeasuredArm(self, c.base_frame, self._refuse, config=c.measured)
+        self._sight = Sight(self, c, self._on_seen)
         self.create_subscription(Image, "goal/latent", self._on_goal, qos.GOALS)
         self.create_subscription(String, "controller/state", self._on_mode, qos.LATCHED)
-        self.create_subscription(Image, "latent", self._on_latent, qos.SENSOR)
         stamp = self.get_clock().now().to_msg()
         for k, picture in enumerate(pictures):
             goal_images.publish(convert.image_to_msg(picture, stamp, convert.goal_frame(k, len(pictures))))
@@ -77,7 +73,7 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         try:
             goals = self._goals.add(msg)
         except ValueError as error:
-            return self._refuse(str(error))
+            return self._sight.refuse(str(error))
         if goals is not None:
             self._worker.submit(lambda: self._take_goals(goals))
 
@@ -98,35 +94,20 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         """Whether the controller executes plans; a hold by a watchdog ends with the next plan."""
         return self._mode in ("running", "holding")
 
-    def _on_latent(self, msg: Image) -> None:
-        stamp_s, c = convert.stamp_to_s(msg.header.stamp), self.config
-        age_s = self.now_s() - stamp_s
-        if c.camera_frame and msg.header.frame_id != c.camera_frame:
-            return self._refuse(f"latent has the frame id '{msg.header.frame_id}', not '{c.camera_frame}'")
-        if abs(age_s) > c.max_age_s:
-            return self._refuse(f"a latent is {age_s:.2f} s old by this machine's clock")
-        gap_s, measured = self._arm.nearest(stamp_s)
-        if measured is None or gap_s > c.max_state_gap_s:
-            return self._refuse("no measured arm state near the frame's stamp")
-        try:
-            latent = convert.msg_to_latent(msg)
-        except ValueError as error:
-            return self._refuse(str(error))
-        if frozen := self._frozen.check(latent, measured.pose[:3]):
-            return self._refuse(frozen)
-        self._latent_at_s, self._trouble = time.monotonic(), ""
-        if self._acting and not self._goals_fault and abs(stamp_s - self._planned_s) >= DUE_FRACTION * self._period_s:
-            self._planned_s, state = stamp_s, measured.state
-            self._worker.offer(lambda: self._plan(latent, state, msg))
+    def _on_seen(self, seen: Seen) -> None:
+        due = abs(seen.stamp_s - self._planned_s) >= DUE_FRACTION * self._period_s
+        if self._acting and not self._goals_fault and due:
+            self._planned_s = seen.stamp_s
+            self._worker.offer(lambda: self._plan(seen))
 
-    def _plan(self, latent: NDArray[np.float32], state: NDArray[np.float64], frame: Image) -> None:
-        stamp, c = frame.header.stamp, self.config
-        self._result = result = self._planner.plan(latent, state, convert.stamp_to_s(stamp))
+    def _plan(self, seen: Seen) -> None:
+        stamp, c = seen.stamp, self.config
+        self._result = result = self._planner.plan(seen.latent, seen.state, seen.stamp_s)
         if not result.hold:
             self._plan_out.publish(convert.plan_to_msg(result.actions, self._period_s, stamp, c.base_frame))
             self._plan_ms.add(result.plan_ms)
-            self._latency_ms.add(1e3 * (self.now_s() - convert.stamp_to_s(stamp)))
-        self._report(result.reason, not result.hold, 1e3 * (self.now_s() - convert.stamp_to_s(stamp)))
+            self._latency_ms.add(1e3 * (self.now_s() - seen.stamp_s))
+        self._report(result.reason, not result.hold, 1e3 * (self.now_s() - seen.stamp_s))
         if self._markers.get_subscription_count() > 0:
             low, high = c.limits.box_min_m, c.limits.box_max_m
             self._markers.publish(convert.plan_markers(result.paths, low, high, stamp, c.base_frame))
@@ -148,17 +129,13 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
 
     def _why_not(self) -> str:
         """Why nothing can be planned now, whatever the controller does; "" if all is there."""
-        silent = f"no latent for {SILENCE_S:g} s" if time.monotonic() - self._latent_at_s > SILENCE_S else ""
-        return next(filter(None, (self._trouble, self._goals.missing, self._goals_fault, silent)), "")
+        sight, goals = self._sight, self._goals
+        return next(filter(None, (sight.trouble, goals.missing, self._goals_fault, sight.silence)), "")
 
     def _report_silence(self) -> None:
         if time.monotonic() - self._reported_at_s >= STATUS_PERIOD_S:
             why_not = self._why_not()
             self._report(why_not if why_not else f"the controller is {self._mode if self._mode else 'silent'}")
-
-    def _refuse(self, sentence: str) -> None:
-        self._trouble = sentence
-        self.warn(sentence)
 
     def _health(self) -> Health:
         why_not = self._why_not()

@@ -83,7 +83,8 @@ class Subgoals:
 
     def __init__(self, config: SubgoalConfig, gaps: Sequence[float], step_period_s: float) -> None:
         self.config, self.gaps, self.count = config, tuple(gaps), len(gaps) + 1
-        self._budgets = config.budgets_steps or (*[config.budget_steps] * len(gaps), config.done_budget_steps)
+        each: tuple[float | None, ...] = (*[config.budget_steps] * len(gaps), config.done_budget_steps)
+        self._budgets = config.budgets_steps or each
         if len(self._budgets) != self.count:
             raise GoalError(f"there are {self.count} goal pictures, but budgets_steps is for {len(self._budgets)}")
         self._step_period_s = step_period_s

@@ -36,13 +36,14 @@ SCENE_REPORT_HZ = 2.0
 class SimArmConfig:
     """Parameters of sim_arm_node.
 
-    ``seed`` chooses the scene; ``rate_hz`` is that of the arm's topics; ``trace`` is a file (.npz) for the joint
-    positions of the whole run, from which ``wm picture`` draws it again ("": none).
+    ``seed`` chooses the scene; ``rate_hz`` is that of the arm's topics; ``camera_azimuth_deg`` is that of Camera;
+    ``trace`` is a file (.npz) for the joint positions of the run, from which ``wm picture`` draws it again ("": none).
     """
 
     seed: int = 0
     rate_hz: float = 50.0
     camera_hz: float = 12.5
+    camera_azimuth_deg: float = 0.0
     trace: str = ""
     base_frame: str = "base"
     camera_frame: str = "camera"
@@ -50,6 +51,8 @@ class SimArmConfig:
     def __post_init__(self) -> None:
         if not 0.0 < self.camera_hz <= self.rate_hz <= 250.0:
             raise ConfigError("the rates of the simulated arm must be 0 < camera_hz <= rate_hz <= 250")
+        if not abs(self.camera_azimuth_deg) <= 180.0:
+            raise ConfigError(f"camera_azimuth_deg = {self.camera_azimuth_deg} is outside -180..180")
 
 
 class SimArmNode(WmNode[SimArmConfig]):
@@ -67,7 +70,7 @@ class SimArmNode(WmNode[SimArmConfig]):
         super().__init__(self.NAME, self.CONFIG)
         c = self.config
         self._seed = c.seed
-        self._scene = PandaScene(c.seed, Camera())
+        self._scene = PandaScene(c.seed, Camera(azimuth_deg=c.camera_azimuth_deg))
         self._scene.render()  # opens the GL context now, so that a missing library is found at the start
         self._pose = self.create_publisher(PoseStamped, self.POSE, qos.SENSOR)
         self._gripper = self.create_publisher(JointState, self.GRIPPER, qos.SENSOR)

@@ -54,10 +54,10 @@ def record_moves(
         before = loop.observe()
         frame = before.frame.copy()
         loop.step(draw.next(before.state[:3]))
+        loop.step(rest)
         after = loop.observe()
         latents = model.encode(np.stack([frame, after.frame]))
         moves.append(Move(latents[0], before.state, latents[1], after.state))
-        loop.step(rest)
         progress(1)
     if monitor.violations:
         raise WmError(f"{monitor.violations} commands left the envelope; the calibration is not to be used")

@@ -3,6 +3,9 @@
 The arm makes small random moves inside the controller's envelope. The move that the model believes to see between two
 frames is compared with the measured one; the turn between the two is written into the camera's preset, as 'axes'.
 'wm eval --calibration FILE' plans with it.
+
+This command is for the simulator only. A real arm does the same in the live graph, one round with the hand as it is:
+'ros2 launch wm_bringup calibrate.launch.py mode:=real arm:=... camera:=... model:=... out:=...'.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("X", "Y"),
         help="the point that the camera looks at, metres in the base frame",
     )
-    parser.add_argument("--moves", type=int, default=160, help="moves of a round; half a second each")
+    parser.add_argument("--moves", type=int, default=240, help="moves of a round; half a second each")
     parser.add_argument("--seed", type=int, default=0, help="of the scene and the moves")
     parser.add_argument("--controller", type=Path, help="envelope; default: config/controller/sim.yaml")
     parser.add_argument("--backend", default="onnxruntime", help="what runs the model, as for 'wm models bench'")

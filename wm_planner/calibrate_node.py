@@ -1,0 +1,199 @@
+"""calibrate_node: which way a model's axes lie for the real camera, from small moves of the real arm.
+
+It takes the planner's place in the graph, so every move is a ``plan`` that the controller's envelope stands above.
+After ``start`` the arm makes short random moves around where it then stands, and rests after each; what the model
+believes to see between two rests is compared with what was measured. The axes go into the camera's preset, from where
+the planner reads them; without a clear answer nothing is written. Whatever is wrong in between, the arm rests with a
+sentence that says why, and the moves go on when it is well again; a move that was disturbed is made anew.
+
+One round is made, with the hand as it is: only the simulator turns it with the axes, in several rounds (see
+wm_training/calibrate.py). A model that never saw a turned hand may so be read a few degrees wrong.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+from wm_core import axes, config
+from wm_core.errors import WmError
+from wm_core.limits import Limits
+from wm_models.bundle import Bundle
+from wm_models.world_model import WorldModel
+from wm_ros import convert, qos
+from wm_ros.diagnostics import Diagnostics, Health
+from wm_ros.node import WmNode, json_to_msg, msg_to_json, run_node
+from wm_ros.worker import Worker
+
+from .calibration import CalibrationError, Move, RandomMoves, calibrate
+from .node_config import CalibrateNodeConfig
+from .sight import Seen, Sight
+
+STATUS_PERIOD_S = 0.5
+#: From one frame to the next an arm at rest is measured to move less than this; a Franka's noise is below 0.1 mm.
+REST_M = 0.0005
+#: A move that ends further than this share of its length from where it was to end was disturbed.
+ASTRAY = 0.5
+
+
+def move_period_s(limits: Limits, longest_m: float, step_period_s: float) -> float:
+    """How long a move takes from rest to rest, in s: at least a step of the model, and longer for an arm that is slow.
+
+    The model looks at the two ends only, so how long the way took does not matter to it. Speed and acceleration of
+    ``limits`` must not be zero.
+    """
+    length_m = min(longest_m, limits.step_m)
+    return max(step_period_s, length_m / limits.speed_m_s + limits.speed_m_s / limits.accel_m_s2)
+
+
+class CalibrateNode(WmNode[CalibrateNodeConfig]):
+    """The executor's thread makes the moves; in the end, one worker thread fits the axes."""
+
+    def __init__(self) -> None:
+        super().__init__("calibrate", CalibrateNodeConfig)
+        c = self.config
+        if Path(c.out).exists():
+            config.read_yaml(c.out)  # what is no preset is refused now, not when all moves are made
+        bundle = Bundle.load(c.bundle)
+        self._name = bundle.spec.name
+        self._model = WorldModel(bundle, c.backend, c.threads, parts=("predictor",))
+        self._period_s = move_period_s(c.limits, c.longest_m, bundle.spec.step_period_s)
+        self._draw: RandomMoves | None = None
+        self._moves: list[Move] = []
+        self._last: Seen | None = None
+        self._before: Seen | None = None  # before the move that is being made, whose way (3,) in m is:
+        self._way_m, self._due_s = np.zeros(3), -math.inf  # earlier frames say nothing of the arm at rest
+        self._mode = self._astray = self._over = ""
+        self._found: dict[str, float] = {}
+        self._failed = False
+        self._worker = Worker(lambda error: self._fail(f"the fit failed: {error}"))
+        self._plan_out = self.create_publisher(JointTrajectory, "plan", qos.COMMAND)
+        self._status = self.create_publisher(String, "planner/status", qos.LATCHED)
+        self._sight = Sight(self, c, self._on_seen)
+        self.create_subscription(String, "controller/state", self._on_mode, qos.LATCHED)
+        self.create_timer(STATUS_PERIOD_S, self._report)
+        Diagnostics(self, self._health)
+        minutes = c.moves * (2.0 * self._period_s + c.settle_s) / 60.0
+        self.get_logger().info(f"{c.moves} moves of {self._period_s:.2f} s, about {minutes:.1f} minutes; call start")
+
+    # --- moves --------------------------------------------------------------------------------------------------------
+    @property
+    def _acting(self) -> bool:
+        """Whether the controller executes plans; a hold by a watchdog ends with the next plan."""
+        return self._mode in ("running", "holding")
+
+    def _on_mode(self, msg: String) -> None:
+        acted, self._mode = self._acting, str(msg_to_json(msg).get("mode", ""))
+        if self._acting != acted:
+            self._begin_anew()  # meanwhile a person may have moved the arm, or stood before the camera
+
+    def _begin_anew(self) -> None:
+        """Forget the move that was begun; the next one starts from an arm that has settled."""
+        self._before, self._due_s = None, self.now_s() + self.config.settle_s
+
+    def _on_seen(self, seen: Seen) -> None:
+        last, self._last = self._last, seen
+        if self._over or not self._acting or (last is not None and seen.stamp_s == last.stamp_s):
+            return  # the same frame again tells nothing of rest
+        if last is None or seen.stamp_s < last.stamp_s:  # the first frame, or the clock was set
+            return self._begin_anew()
+        if seen.stamp_s < self._due_s:
+            return
+        if not np.linalg.norm(seen.state[:3] - last.state[:3]) <= REST_M:
+            return self._sight.refuse("the arm does not come to rest")
+        if seen.latent.shape != self._model.latent_shape or not np.isfinite(seen.latent).all():
+            return self._sight.refuse(f"the latent is not {self._model.latent_shape} finite numbers")
+        if self._before is not None:
+            self._take(self._before, seen)
+        if len(self._moves) == self.config.moves:
+            self._over = f"fitting the axes to {len(self._moves)} moves"
+            return self._worker.submit(self._find)
+        try:
+            self._move(seen)
+        except CalibrationError as error:
+            self._fail(str(error))
+
+    def _take(self, before: Seen, after: Seen) -> None:
+        """Keep the move that has ended, unless the arm went elsewhere."""
+        off_m, asked_m = np.linalg.norm([after.state[:3] - before.state[:3] - self._way_m, self._way_m], axis=1)
+        if off_m <= ASTRAY * asked_m:
+            self._moves.append(Move(before.latent, before.state, after.latent, after.state))
+            self._astray = ""
+        else:
+            where = f"{1e3 * off_m:.0f} mm beside the end of a move of {1e3 * asked_m:.0f} mm"
+            self._astray = f"the arm came to rest {where}; controller/state says what held it"
+            self.warn(self._astray)
+
+    def _move(self, seen: Seen) -> None:
+        """Ask for the next move, from the arm at rest."""
+        c, now_s = self.config, self.now_s()
+        if self._draw is None:
+            self._draw = RandomMoves(c, c.limits, self._period_s, seen.state[:3])
+        plan = self._draw.next(seen.state[:3])
+        # Stamped now, not with the frame: the arm rests, so the pose is the same, and the move loses no time.
+        self._plan_out.publish(convert.plan_to_msg(plan, self._period_s, convert.s_to_stamp(now_s), c.base_frame))
+        self._before, self._way_m, self._due_s = seen, plan[0, :3], now_s + 2.0 * self._period_s + c.settle_s
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+    def _find(self) -> None:
+        """Fit the axes and write them; in the worker's thread."""
+        c = self.config
+        try:
+            found, fit = calibrate(self._model, self._moves, replace(c.axes, yaw_rad=0.0), c)
+            angle, error_deg = np.degrees(found.yaw_rad), np.degrees(fit.error_rad)
+            axes.store(c.out, found, f"bundle {self._name}, {fit.moves} moves of the arm, +-{error_deg:.1f} degrees")
+        except (WmError, OSError) as error:
+            return self._fail(str(error))
+        self._found = {"angle_deg": float(angle), "error_deg": float(error_deg)}
+        self._found |= {"residual": fit.residual, "condition": fit.condition, "scale": fit.scale}
+        self._over = (
+            f"the axes lie turned by {angle:.1f} degrees, standard error {error_deg:.1f}, residual "
+            f"{100 * fit.residual:.0f} %, condition {fit.condition:.2f}; written to {c.out}"
+        )
+        self.get_logger().info(self._over)
+
+    def _fail(self, sentence: str) -> None:
+        """The last word: no plan follows it, and nothing is written."""
+        self._over, self._failed = f"not calibrated: {sentence}", True
+        self.get_logger().error(self._over)
+
+    # --- reports ------------------------------------------------------------------------------------------------------
+    def _why_not(self) -> str:
+        """Why no move is made now, whatever the controller does; "" if all is there."""
+        return self._sight.trouble or self._astray or self._sight.silence
+
+    def _report(self) -> None:
+        """``planner/status``, by which the controller hears that its planner is alive."""
+        idle = "" if self._acting else f"the controller is {self._mode if self._mode else 'silent'}"
+        progress = f"move {len(self._moves) + 1} of {self.config.moves}"
+        reason = next(filter(None, (self._over, self._why_not(), idle)), progress)
+        planned = self._before is not None and not self._over
+        self._status.publish(json_to_msg({"planned": planned, "reason": reason, **self._figures()}))
+
+    def _figures(self) -> dict[str, Any]:
+        """``done``: the axes are written, and their angle and its standard error, in degrees, come with it."""
+        made = {"moves": len(self._moves), "of": self.config.moves}
+        return {"done": bool(self._found), "failed": self._failed, **made, **self._found}
+
+    def _health(self) -> Health:
+        why_not = "" if self._over else self._why_not()
+        return Health(not (why_not or self._failed), self._over if self._over else why_not, self._figures())
+
+    def close(self) -> None:
+        self._worker.close()
+        self._model.close()
+
+
+def main() -> None:
+    sys.exit(run_node(CalibrateNode))
+
+
+if __name__ == "__main__":
+    main()

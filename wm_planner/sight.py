@@ -1,0 +1,85 @@
+"""What planner_node and calibrate_node act on: a latent, and the arm state that was measured at its stamp."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+
+from wm_core.pose import Array
+from wm_ros import convert, qos
+from wm_ros.measured_arm import MeasuredArm
+from wm_ros.node import WmNode
+
+from .frozen import FrozenCamera
+from .node_config import SightConfig
+
+SILENCE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A latent (T, C), the TCP state (7,) in the base frame that was measured nearest to its stamp, and the stamp."""
+
+    latent: NDArray
+    state: Array
+    stamp: Time
+
+    @property
+    def stamp_s(self) -> float:
+        """The stamp in seconds."""
+        return convert.stamp_to_s(self.stamp)
+
+
+class Sight:
+    """Subscribes to ``latent`` and to the measured arm.
+
+    Args:
+        node: that subscribes.
+        config: which frames are right, and which ages.
+        seen: called with each latent that can be used.
+    """
+
+    def __init__(self, node: WmNode[Any], config: SightConfig, seen: Callable[[Seen], None]) -> None:
+        self._node, self._config, self._seen = node, config, seen
+        #: The newest sentence of :meth:`refuse`; "" after a latent that can be used.
+        self.trouble = ""
+        self._seen_at_s = -math.inf
+        self._frozen = FrozenCamera()
+        self._arm = MeasuredArm(node, config.base_frame, self.refuse, config=config.measured)
+        node.create_subscription(Image, "latent", self._on_latent, qos.SENSOR)
+
+    @property
+    def silence(self) -> str:
+        """One sentence as long as no latent comes that can be used, then ""."""
+        return f"no latent for {SILENCE_S:g} s" if time.monotonic() - self._seen_at_s > SILENCE_S else ""
+
+    def refuse(self, sentence: str) -> None:
+        """Say why nothing can be done with what came."""
+        self.trouble = sentence
+        self._node.warn(sentence)
+
+    def _on_latent(self, msg: Image) -> None:
+        stamp_s, c = convert.stamp_to_s(msg.header.stamp), self._config
+        age_s = self._node.now_s() - stamp_s
+        if c.camera_frame and msg.header.frame_id != c.camera_frame:
+            return self.refuse(f"latent has the frame id '{msg.header.frame_id}', not '{c.camera_frame}'")
+        if abs(age_s) > c.max_age_s:
+            return self.refuse(f"a latent is {age_s:.2f} s old by this machine's clock")
+        gap_s, measured = self._arm.nearest(stamp_s)
+        if measured is None or gap_s > c.max_state_gap_s:
+            return self.refuse("no measured arm state near the frame's stamp")
+        try:
+            latent = convert.msg_to_latent(msg)
+        except ValueError as error:
+            return self.refuse(str(error))
+        if frozen := self._frozen.check(latent, measured.pose[:3]):
+            return self.refuse(frozen)
+        self._seen_at_s, self.trouble = time.monotonic(), ""
+        self._seen(Seen(latent, measured.state, msg.header.stamp))
