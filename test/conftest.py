@@ -11,6 +11,8 @@ import hypothesis
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 101)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["OMP_NUM_THREADS"] = "1"
+# MuJoCo chooses when it is first imported, by whichever test comes first.
+os.environ.setdefault("MUJOCO_GL", "egl")
 
 # A shared or throttled machine is slow at times; that is no failure.
 hypothesis.settings.register_profile("wm", deadline=None)

@@ -21,8 +21,8 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from wm_controller.controller_node import ControllerNodeConfig
 from wm_controller.monitor import EnvelopeMonitor
+from wm_controller.node_config import ControllerNodeConfig
 from wm_ros import convert, diagnostics, qos
 from wm_ros.node import msg_to_json
 

@@ -17,7 +17,7 @@ import yaml
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from wm_controller.controller_node import ControllerNodeConfig
+from wm_controller.node_config import ControllerNodeConfig
 from wm_core.errors import ConfigError, WmError
 from wm_models.bundle import Bundle
 from wm_planner.goals import load_goals

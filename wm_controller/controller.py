@@ -163,7 +163,8 @@ class Controller:
         """
         if not self._supervisor.started:
             return self._supervisor.reason if self._supervisor.latched else "not started"
-        fault = self._steps.take(plan, now_s, self._past)
+        facing = None if self._target.position is None else self._target.rotation
+        fault = self._steps.take(plan, now_s, self._past, facing)
         if fault:
             return self.refuse_plan(fault)
         self._plans += 1

@@ -6,7 +6,6 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import JointState
@@ -15,29 +14,21 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_core.errors import ConfigError
-from wm_core.measured import MeasuredConfig
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.franka_state import FrankaState
 from wm_ros.measured_arm import Measured, MeasuredArm, arm_joints
 from wm_ros.node import WmNode, json_to_msg, run_node
 
-from .arms import ArmConfig, make_arm
-from .controller import ArmState, Command, Controller, ControllerConfig, Plan
+from .arms import make_arm
+from .controller import ArmState, Command, Controller, Plan
+from .node_config import ControllerNodeConfig
 from .supervisor import LATCHED
 
 #: A reason may hold a number that changes with each tick; it is published no more often than this.
 REASON_PERIOD_S = 0.2
 #: Two clocks read within this time of each other were read together.
 CLOCKS_APART_S = 0.01
-
-
-@dataclass(frozen=True)
-class ControllerNodeConfig(ControllerConfig):
-    """Parameters of controller_node: those of the core, and the arm's topics."""
-
-    arm: ArmConfig = field(default_factory=ArmConfig)
-    measured: MeasuredConfig = field(default_factory=MeasuredConfig)
 
 
 class ControllerNode(WmNode[ControllerNodeConfig]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .envelope import Envelope
 from .inputs import Measured, Past, numbers, stamp_fault
@@ -13,6 +13,8 @@ from .spatial import IDENTITY, Quat, Vec, add, quaternion, scaled, turn_between,
 
 #: A smaller gripper delta means "keep the gripper as it is", so that a grasp keeps squeezing.
 GRIPPER_DEADBAND = 0.25
+#: A smaller rotation is rounding: the plan does not turn.
+NO_TURN_RAD = 1e-6
 #: No planner here looks further ahead than some tens of steps; a longer plan is a mistake, and costs time to read.
 MAX_STEPS = 256
 
@@ -32,6 +34,9 @@ class Step:
 
 class Steps:
     """At most one plan, anchored at the pose measured at its stamp.
+
+    A plan that turns nowhere keeps the commanded orientation instead. Otherwise the target would follow an arm that
+    leans a little behind it, plan for plan, until the tool lies.
 
     Attributes:
         stamp_s: of the newest plan that was taken; None before the first.
@@ -60,8 +65,11 @@ class Steps:
         self.refuse(reason)
         self._from_s, self.stamp_s = -math.inf, None
 
-    def take(self, plan: Plan, now_s: float, past: Past) -> str:
-        """Replace the plan in execution. Returns why the new one cannot be used, or ""."""
+    def take(self, plan: Plan, now_s: float, past: Past, facing: Quat | None) -> str:
+        """Replace the plan in execution. Returns why the new one cannot be used, or "".
+
+        ``facing`` is the commanded orientation; None where nothing is commanded yet.
+        """
         deltas, fault = numbers(plan.deltas, (None, 7), "the plan")
         if fault:
             return fault
@@ -84,7 +92,10 @@ class Steps:
         if anchor is None:
             return "no arm state is known for the time that the plan was made from"
         # One step more than is executed: its velocity tells how fast the last executed step may end.
-        steps = list(self._targets(anchor, plan, deltas[: executed + 1]))
+        seen = deltas[: executed + 1]
+        if facing is not None and all(abs(angle) <= NO_TURN_RAD for step in seen for angle in step[3:6]):
+            anchor = replace(anchor, rotation=facing)
+        steps = list(self._targets(anchor, plan, seen))
         self._steps, self._onward = steps[:executed], steps[executed:]
         self._index, self.stamp_s, self.fault = -1, plan.stamp_s, ""
         return ""

@@ -61,7 +61,7 @@ class CollectConfig:
             raise ConfigError(f"azimuth_range_deg = {self.azimuth_range_deg} must lie within 0..180")
 
 
-#: The envelope that the shipped model was trained and is evaluated under; see config/controller/sim.yaml.
+#: The envelope that the shipped model was trained and is evaluated under; see config/arms/sim.yaml.
 SIM_LIMITS = Limits(speed_m_s=0.25, accel_m_s2=2.0, step_m=0.05)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wm_bringup import graph, paths
-from wm_controller.controller_node import ControllerNodeConfig
+from wm_controller.node_config import ControllerNodeConfig
 from wm_core.errors import ConfigError
 from wm_ros import params
 

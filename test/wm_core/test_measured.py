@@ -36,7 +36,7 @@ def test_the_two_sides_may_use_two_frames(target: np.ndarray, reported: tuple, i
 
 
 def test_the_flange_of_a_hand_that_points_straight_down() -> None:
-    """FACTS of franka_description: the TCP is 0.1034 m beyond the flange, turned by -45 degrees about z."""
+    """As franka_description has it: the TCP is 0.1034 m beyond the flange, turned by -45 degrees about z."""
     flange = driven(np.array([0.5, 0.1, 0.2, math.pi, 0.0, 0.0]), FLANGE)
     np.testing.assert_allclose(flange[:3], [0.5, 0.1, 0.3034], atol=1e-12)
     np.testing.assert_allclose(flange[3:], [math.pi, 0.0, -math.pi / 4], atol=1e-9)

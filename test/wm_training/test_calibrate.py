@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wm_controller.controller import ControllerConfig
+from wm_controller.node_config import ControllerNodeConfig
 from wm_core import config
 from wm_core.axes import Axes
 from wm_models.bundle import Bundle
@@ -25,7 +25,7 @@ HAND_RAD = np.radians(30.0)
 @pytest.fixture(scope="module")
 def recorded():
     model = WorldModel(Bundle.load(ROOT / "models" / "panda_pick_place"))
-    controller = config.load(ControllerConfig, ROOT / "config" / "controller" / "sim.yaml")
+    controller = config.load(ControllerNodeConfig, ROOT / "config" / "arms" / "sim.yaml")
     scene = PandaScene(5, Camera())
     done = []
     out = {}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wm_controller.controller import ControllerConfig
+from wm_controller.node_config import ControllerNodeConfig
 from wm_core import config
 from wm_core.errors import WmError
 from wm_models.bundle import Bundle
@@ -30,7 +30,7 @@ def test_wilson(successes, trials, low, high):
 def evaluator():
     bundle = Bundle.load(ROOT / "models" / "panda_pick_place")
     model = WorldModel(bundle)
-    controller = config.load(ControllerConfig, ROOT / "config" / "controller" / "sim.yaml")
+    controller = config.load(ControllerNodeConfig, ROOT / "config" / "arms" / "sim.yaml")
     settings = config.load(PlannerConfig, ROOT / "config" / "planner" / "sim.yaml")
     made = Evaluator(model, Planner(model, controller.limits, settings, bundled(bundle, settings.proposal)), controller)
     yield made

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--moves", type=int, default=240, help="moves of a round; half a second each")
     parser.add_argument("--seed", type=int, default=0, help="of the scene and the moves")
-    parser.add_argument("--controller", type=Path, help="envelope; default: config/controller/sim.yaml")
+    parser.add_argument("--controller", type=Path, help="arm preset with the envelope; default: config/arms/sim.yaml")
     parser.add_argument("--backend", default="onnxruntime", help="what runs the model, as for 'wm models bench'")
     parser.add_argument("--threads", type=int, default=1, help="threads of the inference back end")
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
     from tqdm import tqdm
 
-    from wm_controller.controller import ControllerConfig
+    from wm_controller.node_config import ControllerNodeConfig
     from wm_core import axes, config
     from wm_models.bundle import Bundle
     from wm_models.world_model import WorldModel
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from wm_training.calibrate import ROUNDS, calibrate_camera
 
     settings = CalibrationConfig(moves=args.moves, seed=args.seed)
-    controller = config.load(ControllerConfig, args.controller or paths.share() / "config" / "controller" / "sim.yaml")
+    controller = config.load(ControllerNodeConfig, args.controller or paths.share() / "config" / "arms" / "sim.yaml")
     bundle = Bundle.load(paths.bundle_folder(args.model))
     model = WorldModel(bundle, args.backend, args.threads)
     scene = PandaScene(args.seed, Camera(azimuth_deg=args.camera_azimuth))

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--goals", type=int, default=8, help="goal pictures of an expert in the same scene, 1..8")
     parser.add_argument("--model", default=paths.DEFAULT_BUNDLE, help="a bundle in models/ by name, or a path")
     parser.add_argument("--planner", type=Path, help="planner settings; default: config/planner/sim.yaml")
-    parser.add_argument("--controller", type=Path, help="envelope; default: config/controller/sim.yaml")
+    parser.add_argument("--controller", type=Path, help="arm preset with the envelope; default: config/arms/sim.yaml")
     parser.add_argument("--max-steps", type=int, default=80, help="plan steps after which an episode has failed")
     parser.add_argument("--backend", default="onnxruntime", help="what runs the model, as for 'wm models bench'")
     parser.add_argument("--threads", type=int, default=1, help="threads of the inference back end")
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from wm_controller.controller import ControllerConfig
+    from wm_controller.node_config import ControllerNodeConfig
     from wm_core import axes, config
     from wm_core.errors import WmError
     from wm_models.bundle import Bundle
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.seed <= args.seed + args.episodes <= FIRST_TRAINING_SEED or args.episodes < 1:
         raise WmError(f"scenes must have seeds within 0..{FIRST_TRAINING_SEED}; the ones above were trained on")
     presets = paths.share() / "config"
-    controller = config.load(ControllerConfig, args.controller or presets / "controller" / "sim.yaml")
+    controller = config.load(ControllerNodeConfig, args.controller or presets / "arms" / "sim.yaml")
     settings = config.load(PlannerConfig, args.planner or presets / "planner" / "sim.yaml")
     bundle = Bundle.load(paths.bundle_folder(args.model))
     model = WorldModel(bundle, args.backend, args.threads)

@@ -88,7 +88,7 @@ def _harmless(name: str, injection: Injection, **more: Any) -> Fault:
 #: What only a person's ``resume`` ends.
 _LATCHED = (STOPPED, FAULT)
 _FRAMES, _POSE, _WRENCH = "camera/image_raw", "arm/current_pose", "arm/wrench"
-#: The force limits of a first day in a lab, as in config/controller/real.yaml; the simulated cell has none.
+#: The force limits of a first day in a lab, as in config/arms/fr3_crisp.yaml; the simulated cell has none.
 _FORCE = ("controller.force_hold_n=15.0", "controller.force_stop_n=30.0")
 
 FAULTS: tuple[Fault, ...] = (

@@ -1,4 +1,4 @@
-"""Every file of config/arms says what FACTS of the drivers say, and none loosens a limit."""
+"""Every file of config/arms agrees with the drivers' documentation, and none loosens a limit."""
 
 from __future__ import annotations
 
