@@ -140,13 +140,7 @@ class PickPlace:
             self._spin_until(lambda: monitor.done, self._arguments.max_seconds, "acting")
             if monitor.done:
                 self._spin_until(lambda: bool(monitor.scene.get("placed", True)), SETTLE_S, "settling")
-            early = self._end_early()
-            try:
-                self._ask("stop")
-            except WmError:
-                if early is None:
-                    raise
-            if early is not None:
+            if (early := self._stop()) is not None:
                 return early
         finally:
             film.close()
@@ -230,6 +224,16 @@ class PickPlace:
             raise WmError(f"the controller did not answer '{service}' within {ANSWER_TIMEOUT_S:g} s")
         if not answer.result().success:
             raise WmError(f"the controller refused '{service}': {answer.result().message}")
+
+    def _stop(self) -> Outcome | None:
+        """Stop the arm; an outcome if the run has ended before its time. Raises WmError if nothing else was wrong."""
+        early = self._end_early()
+        try:
+            self._ask("stop")
+        except WmError:
+            if early is None:
+                raise
+        return early
 
     def _end_early(self) -> Outcome | None:
         """The outcome if a node has died or the user has stopped the run."""

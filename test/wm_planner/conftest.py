@@ -41,6 +41,14 @@ class Additive:
         return np.square(np.asarray(latents) - goal).mean(axis=(-2, -1))
 
 
+class AdditiveStates(Additive):
+    """The same with states, which a model keeps in its own axes."""
+
+    def rollout(self, latent, state, actions):
+        latents, _ = super().rollout(latent, state, actions)
+        return latents, state + np.cumsum(actions, axis=1)
+
+
 class Hostile(Additive):
     """A model that is wrong in the worst way: its ``mood`` says which."""
 
@@ -92,6 +100,11 @@ class Hostile(Additive):
 @pytest.fixture(scope="session")
 def additive():
     return Additive
+
+
+@pytest.fixture(scope="session")
+def additive_states():
+    return AdditiveStates
 
 
 @pytest.fixture(scope="session")

@@ -18,20 +18,8 @@ START = np.zeros((1, 7), np.float32)
 
 
 @pytest.fixture
-def make(additive):
-    """A model that adds up actions in its own axes, and says where they lead."""
-
-    class WithStates(additive):
-        def rollout(self, latent, state, actions):
-            latents, _ = super().rollout(latent, state, actions)
-            return latents, state + np.cumsum(actions, axis=1)
-
-    return WithStates
-
-
-@pytest.fixture
-def model(make):
-    return make()
+def model(additive_states):
+    return additive_states()
 
 
 class Guess:
@@ -58,8 +46,10 @@ def test_the_model_gets_turned_states_and_actions_and_answers_in_the_base_frame(
     np.testing.assert_allclose(states[..., :3], state[:3] + np.cumsum(actions, axis=1)[..., :3], atol=1e-12)
 
 
-def test_a_model_that_saw_one_yaw_gets_the_measured_one(make, action_range, state):
-    pinned = make(action=action_range(low=(-0.05,) * 3 + (0.0,) * 3 + (-1.0,), high=(0.05,) * 3 + (0.0,) * 3 + (1,)))
+def test_a_model_that_saw_one_yaw_gets_the_measured_one(additive_states, action_range, state):
+    pinned = additive_states(
+        action=action_range(low=(-0.05,) * 3 + (0.0,) * 3 + (-1.0,), high=(0.05,) * 3 + (0.0,) * 3 + (1,))
+    )
     model = TurnedModel(pinned, AXES)
     assert not model.turn_yaw
     _, states = model.rollout(START, state, np.zeros((1, 1, 7)))

@@ -118,13 +118,9 @@ class FaultRun(LiveRun):
             healed_s = injection.end(site)
             self._watch(healed_s + AFTER_S - time.time())
         self._measures = measure(recorder.record, injected_s, healed_s, self._controller.limits)
-        early = self._end_early()
-        try:
-            self._ask("stop")
-        except WmError:
-            if early is None:
-                raise
-        return early or Outcome(EXIT_NOT_PLACED, f"{self._measures.outcome}: {self._measures.reason}".rstrip(": "))
+        return self._stop() or Outcome(
+            EXIT_NOT_PLACED, f"{self._measures.outcome}: {self._measures.reason}".rstrip(": ")
+        )
 
     def _conclude(self, folder: Path, outcome: Outcome) -> None:
         until_s = time.monotonic() + GONE_WITHIN_S
