@@ -20,3 +20,11 @@ class BundleError(WmError):
 
 class GoalError(WmError):
     """The goal images are missing or cannot be read."""
+
+
+def quoted(text: object, most: int = 80) -> str:
+    """A name from outside, as a sentence may repeat it: escaped as by ``repr``, at most ``most`` characters."""
+    # A name may be megabytes long: it is cut before anything is done with it.
+    text = str(text)
+    out = repr(text[:most])
+    return out if len(text) <= most and len(out) <= most else f"{out[: most - 4]}...{out[0]}"

@@ -1,0 +1,136 @@
+"""Who else speaks on a topic: a second publisher of something that safety depends on is seen and named.
+
+A message does not tell who sent it, and two senders on one topic interleave without a sign. The graph does tell who
+publishes. A process that was killed stays in it until its lease has run out (20 s with Fast DDS).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from rclpy.node import Node
+
+from wm_core.errors import quoted
+
+#: What rclpy calls a node whose publisher it knows, but not yet its name.
+UNKNOWN = "_NODE_NAME_UNKNOWN_"
+#: How often the graph is looked into. A dozen topics take 0.3 ms, and braking is to begin within 0.1 s.
+LOOK_PERIOD_S = 0.1
+
+
+def speakers(node: Node, topic: str) -> list[tuple[str, bytes]]:
+    """Who publishes ``topic`` (a full name, after remapping): the node's full name and the publisher's id, each."""
+    return [
+        (f"{info.node_namespace.rstrip('/')}/{info.node_name}", bytes(info.endpoint_gid))
+        for info in node.get_publishers_info_by_topic(topic)
+    ]
+
+
+@dataclass
+class _Watched:
+    """One topic, and who was seen to publish it."""
+
+    name: str
+    publisher: str | None  # full name of the node that may publish it; None: any, if it is alone
+    own: bool
+    shared: bool
+    seen: tuple[tuple[str, bytes], ...] = ()
+
+    def sole(self) -> bool:
+        return len(self.seen) == 1 and self.publisher in (None, self.seen[0][0])
+
+    def trouble(self) -> str:
+        names = [name for name, _ in self.seen]
+        if self.shared or (self.publisher is None and len(names) < 2):
+            return ""
+        if self.publisher is None:
+            return f"{_who(names)} {self.name}; end all but one"
+        others = list(names)
+        if present := self.publisher in names:
+            others.remove(self.publisher)  # a second one by the same name stays
+        if not others or (not present and all(_unnamed(name) for name in others) and len(others) == 1):
+            return ""  # one without a name yet may be the right one; it is not relied upon before it has it
+        if present or self.own:
+            return f"{_who(others, 'also ')} {self.name}; end it"
+        return f"{_who(others)} {self.name} in place of {_name(self.publisher)}; end it"
+
+
+class Voices:
+    """Watches who publishes the topics that ``node`` depends on, and those that only ``node`` may publish."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._topics: dict[str, _Watched] = {}
+        self._looked_s = -math.inf
+
+    def watch(self, topic: str, node_name: str | None = None, own: bool = False, shared: bool = False) -> None:
+        """Watch ``topic``, which may have one publisher.
+
+        Args:
+            topic: a name as a publisher or subscription of the node takes it; remappings apply.
+            node_name: the node that publishes it, in the namespace of this one unless it begins with "/"; None: any.
+            own: only this node may publish it.
+            shared: several nodes publish it on purpose: nothing is said of them.
+        """
+        space = self._node.get_namespace().rstrip("/")
+        if own:
+            node_name = self._node.get_name()
+        if node_name is not None and not node_name.startswith("/"):
+            node_name = f"{space}/{node_name}"
+        name = self._node.resolve_topic_name(topic)
+        self._topics[name] = _Watched(name, node_name, own, shared)
+        self._looked_s = -math.inf
+
+    def trouble(self, at_once: bool = False) -> str:
+        """The first input that someone publishes who should not, as a sentence; "" if there is none.
+
+        ``at_once``: look into the graph now, even if that was done less than LOOK_PERIOD_S ago.
+        """
+        self._look(at_once)
+        return next((said for t in self._topics.values() if not t.own and (said := t.trouble())), "")
+
+    def rival(self, at_once: bool = False) -> str:
+        """The same for the topics that only this node may publish."""
+        self._look(at_once)
+        return next((said for t in self._topics.values() if t.own and (said := t.trouble())), "")
+
+    def sole(self, topic: str) -> bool:
+        """Whether a watched topic has exactly one publisher, and that is the node that was named."""
+        return self._of(topic).sole()
+
+    def identity(self, topic: str) -> bytes | None:
+        """The id of the only publisher of a watched topic; None if there is none, or more than one."""
+        seen = self._of(topic).seen
+        return seen[0][1] if len(seen) == 1 else None
+
+    def _of(self, topic: str) -> _Watched:
+        self._look(False)
+        return self._topics[self._node.resolve_topic_name(topic)]
+
+    def _look(self, at_once: bool) -> None:
+        now_s = time.monotonic()
+        if at_once or now_s - self._looked_s >= LOOK_PERIOD_S:
+            self._looked_s = now_s
+            for topic in self._topics.values():
+                topic.seen = tuple(speakers(self._node, topic.name))
+
+
+def _unnamed(name: str) -> bool:
+    return UNKNOWN in name
+
+
+def _name(name: str) -> str:
+    return "one that is not known by name yet" if _unnamed(name) else quoted(name.removeprefix("/"))
+
+
+def _who(names: list[str], also: str = "") -> str:
+    """The beginning of a sentence: the nodes by their names, or what is known of them, and that they publish."""
+    if len(names) == 1:
+        who = "a node that is not known by name yet" if _unnamed(names[0]) else f"the node {_name(names[0])}"
+        return f"{who} {also}publishes"
+    different = sorted(set(names), key=lambda name: (_unnamed(name), name))
+    if len(different) == 1:
+        return f"{len(names)} nodes of the name {_name(different[0])} {also}publish"
+    return f"the nodes {' and '.join(_name(name) for name in different)} {also}publish"
