@@ -125,7 +125,7 @@ def _nodes(
         **({_SIMULATOR[mode]: {"seed": seed}} if mode != "real" else {"camera": {}} if camera is None else {}),
         "encoder": model,
         brain: {**model, **brain_says},
-        "controller": dict(_NOWHERE) if dry_run else {},
+        "controller": {**(_NOWHERE if dry_run else {}), **(_MOCK_REPORTS if mode == "mock_crisp" else {})},
     }
     for name in {} if settings is None else settings:
         if name not in own:
@@ -152,6 +152,8 @@ def _nodes(
 CAMERA_TOPIC = "camera/image_raw"
 #: Where a dry run sends what would move an arm.
 _NOWHERE = {"arm.pose_topic": "dry_run/target_pose", "arm.twist.topic": "dry_run/twist", "arm.gripper.kind": "none"}
+#: The stand-in has no franka_msgs to report its mode and errors with, and says the same as JSON.
+_MOCK_REPORTS = {"measured.robot_format": "json"}
 _SIMULATOR = {"sim": "sim_arm", "mock_crisp": "crisp_arm"}
 _MODULES = {
     "sim_arm": "wm_sim.sim_arm_node",

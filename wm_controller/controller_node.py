@@ -14,9 +14,10 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_core.errors import ConfigError
+from wm_core.robot_health import RobotHealth
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.franka_state import FrankaState
+from wm_ros.franka_state import RobotState
 from wm_ros.measured_arm import Measured, MeasuredArm, arm_joints
 from wm_ros.node import WmNode, json_to_msg, run_node
 
@@ -67,8 +68,10 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
     def _watch_robot(self) -> None:
         """Where its messages are installed; where they are not, a person is told, or the start is refused."""
         try:
-            topic = self.config.measured.robot_topic
-            FrankaState(self, topic, lambda health: self._controller.on_robot(health, self.now_s()))
+            m = self.config.measured
+            RobotState(
+                self, m.robot_topic, m.robot_format, lambda health: self._controller.on_robot(health, self.now_s())
+            )
         except ConfigError as error:
             if "robot" in self.config.require:
                 raise
@@ -87,6 +90,9 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
 
     def _on_joints(self, msg: JointState) -> None:
         self._joints = msg
+
+    def _on_robot(self, health: RobotHealth) -> None:
+        self._controller.on_robot(health, self.now_s())
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         ours = self.get_namespace().strip("/")

@@ -15,6 +15,10 @@ from .pose import Array, compose, invert
 
 Pose6 = tuple[float, float, float, float, float, float]
 
+#: How the robot tells its mode and errors: franka_msgs/FrankaRobotState, or the same facts as JSON in a String, for
+#: robots and stand-ins without that package. See wm_ros/franka_state.py.
+ROBOT_FORMATS = ("franka", "json")
+
 #: No transform: what is reported is the TCP.
 SAME: Pose6 = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
@@ -63,12 +67,15 @@ class MeasuredConfig:
     wrench_topic: str = "arm/wrench"
     gripper_topic: str = "arm/gripper"
     joints_topic: str = "arm/joints"  # JointState; only where joint limits are watched
-    robot_topic: str = "arm/robot_state"  # franka_msgs/FrankaRobotState; only where that package is installed
+    robot_topic: str = "arm/robot_state"
+    robot_format: str = "franka"  # one of ROBOT_FORMATS; "franka" only where franka_msgs is installed
     tcp_m_rad: Pose6 = SAME
     gripper: GripperScale = field(default_factory=GripperScale)
 
     def __post_init__(self) -> None:
         check_pose("measured tcp_m_rad", self.tcp_m_rad)
+        if self.robot_format not in ROBOT_FORMATS:
+            raise ConfigError(f"robot_format '{self.robot_format}' is not one of {', '.join(ROBOT_FORMATS)}")
 
     def tcp(self, reported: Array) -> Array:
         """The TCP's pose ``(6,)`` in the base frame from the reported one ``(6,)``."""

@@ -1,18 +1,28 @@
-"""FrankaRobotState, the report of franka_ros2's state broadcaster: the one place that knows franka_msgs."""
+"""What a robot says of its own mode and errors: the one place that knows franka_msgs.
+
+franka_ros2's state broadcaster publishes FrankaRobotState. Where a robot or a stand-in has no such message, a String
+with the same facts does: ``{"stamp_s": s, "mode": "MOVE", "errors": [], "success_rate": 1.0}``. Which of the two comes
+is declared (``measured.robot_format``), never guessed: a lab without franka_msgs must be told that it lacks them.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
+from std_msgs.msg import String
 
+from wm_core.config import from_dict
 from wm_core.errors import ConfigError
 from wm_core.robot_health import RobotHealth
 
 from . import convert, qos
+from .node import json_to_msg, msg_to_json
 
 #: The constants of the message, by value.
 MODES = ("OTHER", "IDLE", "MOVE", "GUIDING", "REFLEX", "USER_STOPPED", "AUTOMATIC_ERROR_RECOVERY")
@@ -42,12 +52,36 @@ def health(msg: Any) -> RobotHealth:
     )
 
 
-class FrankaState:
-    """Subscribes to ``topic`` and calls ``heard`` with each report that is read. Raises ConfigError as above."""
+def health_to_msg(report: RobotHealth) -> String:
+    """The report as JSON, see the module."""
+    return json_to_msg(dataclasses.asdict(report))
 
-    def __init__(self, node: Node, topic: str, heard: Callable[[RobotHealth], object]) -> None:
-        self._type, self._heard, self._read_s = message_type(), heard, 0.0
-        node.create_subscription(self._type, topic, self._on_bytes, qos.SENSOR, raw=True)
+
+def msg_to_health(msg: String) -> RobotHealth:
+    """The report of :func:`health_to_msg`. Raises ValueError, naming the key, if it is not one."""
+    values = msg_to_json(msg)
+    try:
+        return from_dict(RobotHealth, values, "the robot's report")
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+class RobotState:
+    """Subscribes to ``topic`` and calls ``heard`` with each report that is read.
+
+    ``form`` is one of :data:`wm_core.measured.ROBOT_FORMATS`. Raises ConfigError as :func:`message_type` does.
+    """
+
+    def __init__(self, node: Node, topic: str, form: str, heard: Callable[[RobotHealth], object]) -> None:
+        self._heard, self._read_s = heard, -math.inf
+        if form == "json":
+            node.create_subscription(String, topic, self._on_json, qos.SENSOR)
+        else:
+            self._type = message_type()
+            node.create_subscription(self._type, topic, self._on_bytes, qos.SENSOR, raw=True)
+
+    def _on_json(self, msg: String) -> None:
+        self._heard(msg_to_health(msg))
 
     def _on_bytes(self, data: bytes) -> None:
         now_s = time.monotonic()

@@ -1,13 +1,20 @@
-"""FrankaRobotState without franka_msgs: a message of the same fields, and the sentence where the package is missing."""
+"""FrankaRobotState without franka_msgs: a message of the same fields; the same as JSON; and what to install."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 from types import SimpleNamespace
 
 import pytest
 
+pytest.importorskip("rclpy")
+
+from std_msgs.msg import String
+
 from wm_core.errors import ConfigError
+from wm_core.measured import MeasuredConfig
+from wm_core.robot_health import RobotHealth
 from wm_ros import convert, franka_state
 
 
@@ -58,3 +65,43 @@ def test_error_flags_by_name_and_the_success_rate() -> None:
 def test_without_franka_msgs_it_says_what_to_install() -> None:
     with pytest.raises(ConfigError, match="build franka_ros2"):
         franka_state.message_type()
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        RobotHealth(12.5, "MOVE"),
+        RobotHealth(0.0, "REFLEX", ("cartesian_reflex", "joint_reflex"), 0.0),
+        RobotHealth(-1e9, "7", (), 0.97),
+    ],
+)
+def test_a_report_as_json_is_the_same_report(report: RobotHealth) -> None:
+    assert franka_state.msg_to_health(franka_state.health_to_msg(report)) == report
+
+
+def test_a_rate_that_is_no_number_holds_the_arm_as_json_too() -> None:
+    report = franka_state.msg_to_health(franka_state.health_to_msg(RobotHealth(1.0, "MOVE", (), float("nan"))))
+    assert report.hold and not report.fault
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "Expecting"),
+        ("[]", "a JSON object"),
+        ('{"mode": "MOVE"}', "lacks the key 'stamp_s'"),
+        ('{"stamp_s": 1.0, "mode": 2}', "mode must be of type str"),
+        ('{"stamp_s": "now", "mode": "MOVE"}', "stamp_s must be of type float"),
+        ('{"stamp_s": 1.0, "mode": "MOVE", "errors": "reflex"}', "errors must be a list"),
+        ('{"stamp_s": 1.0, "mode": "MOVE", "error": []}', "did you mean 'errors'"),
+    ],
+)
+def test_json_that_is_no_report_is_a_value_error_that_says_why(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        franka_state.msg_to_health(String(data=text))
+
+
+def test_the_form_of_the_report_is_one_of_two() -> None:
+    assert MeasuredConfig().robot_format == "franka"
+    with pytest.raises(ConfigError, match="robot_format 'jsn' is not one of franka, json"):
+        MeasuredConfig(robot_format="jsn")
