@@ -69,9 +69,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         """Where its messages are installed; where they are not, a person is told, or the start is refused."""
         try:
             m = self.config.measured
-            RobotState(
-                self, m.robot_topic, m.robot_format, lambda health: self._controller.on_robot(health, self.now_s())
-            )
+            RobotState(self, m.robot_topic, m.robot_format, self._on_robot)
         except ConfigError as error:
             if "robot" in self.config.require:
                 raise

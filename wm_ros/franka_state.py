@@ -18,7 +18,7 @@ from rclpy.serialization import deserialize_message
 from std_msgs.msg import String
 
 from wm_core.config import from_dict
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, quoted
 from wm_core.robot_health import RobotHealth
 
 from . import convert, qos
@@ -28,6 +28,8 @@ from .node import json_to_msg, msg_to_json
 MODES = ("OTHER", "IDLE", "MOVE", "GUIDING", "REFLEX", "USER_STOPPED", "AUTOMATIC_ERROR_RECOVERY")
 #: The message is large and may come at 1 kHz: no more of them are read than the watchdogs need.
 READ_PERIOD_S = 0.02
+#: Characters of a report as JSON: a mode and all 36 error flags of libfranka by name take 1500.
+MAX_REPORT = 4096
 
 
 def message_type() -> Any:
@@ -59,11 +61,17 @@ def health_to_msg(report: RobotHealth) -> String:
 
 def msg_to_health(msg: String) -> RobotHealth:
     """The report of :func:`health_to_msg`. Raises ValueError, naming the key, if it is not one."""
+    if len(msg.data) > MAX_REPORT:
+        raise ValueError(f"the robot's report has {len(msg.data)} characters, more than {MAX_REPORT}")
     values = msg_to_json(msg)
     try:
-        return from_dict(RobotHealth, values, "the robot's report")
+        report = from_dict(RobotHealth, values, "the robot's report")
     except ConfigError as error:
         raise ValueError(str(error)) from None
+    for name in (report.mode, *report.errors):
+        if not name.isalnum() and not name.isidentifier():
+            raise ValueError(f"the robot's report has the mode or error {quoted(name)}, which is not one word")
+    return report
 
 
 class RobotState:

@@ -93,6 +93,9 @@ def test_a_rate_that_is_no_number_holds_the_arm_as_json_too() -> None:
         ('{"stamp_s": 1.0, "mode": 2}', "mode must be of type str"),
         ('{"stamp_s": "now", "mode": "MOVE"}', "stamp_s must be of type float"),
         ('{"stamp_s": 1.0, "mode": "MOVE", "errors": "reflex"}', "errors must be a list"),
+        ('{"stamp_s": 1.0, "mode": ""}', "the mode or error '', which is not one word"),
+        ('{"stamp_s": 1.0, "mode": "MOVE", "errors": ["a\\nb"]}', r"the mode or error 'a\nb', which"),
+        ('{"stamp_s": 1.0, "mode": "' + 5000 * "M" + '"}', "more than 4096"),
         ('{"stamp_s": 1.0, "mode": "MOVE", "error": []}', "did you mean 'errors'"),
     ],
 )
