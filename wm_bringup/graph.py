@@ -125,7 +125,11 @@ def _nodes(
         **({_SIMULATOR[mode]: {"seed": seed}} if mode != "real" else {"camera": {}} if camera is None else {}),
         "encoder": model,
         brain: {**model, **brain_says},
-        "controller": {**(_NOWHERE if dry_run else {}), **(_MOCK_REPORTS if mode == "mock_crisp" else {})},
+        "controller": {
+            "role": brain,
+            **(_NOWHERE if dry_run else {}),
+            **(_MOCK_REPORTS if mode == "mock_crisp" else {}),
+        },
     }
     for name in {} if settings is None else settings:
         if name not in own:

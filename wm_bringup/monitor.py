@@ -76,7 +76,7 @@ class Monitor(Node):
         self.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
         self.create_subscription(String, "sim/scene", self._on_scene, qos.LATCHED)
         self.create_subscription(Image, "camera/image_raw", self._on_frame, qos.SENSOR)
-        self.create_subscription(JointTrajectory, "plan", self._on_plan, qos.COMMAND)
+        self.create_subscription(JointTrajectory, "planner/plan", self._on_plan, qos.COMMAND)
         self.create_subscription(PoseStamped, self._target, self._on_target, COMMAND_DEPTH)
 
     # --- questions ----------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ class Monitor(Node):
         ``ours`` are the nodes that may publish, one each. A publisher may be discovered before its name is; until then
         the name is :data:`UNKNOWN`.
         """
-        for topic in (self._target, "plan", "latent"):
+        for topic in (self._target, "planner/plan", "latent"):
             names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
             for name in ours:
                 if name in names:

@@ -77,7 +77,7 @@ class Recorder(Node):
         # A callback of two arguments also gets the times of the middleware; rclpy's own hints do not know of it.
         self.create_subscription(PoseStamped, target, self._on_target, QoSProfile(depth=100))  # type: ignore[arg-type]
         self.create_subscription(PoseStamped, arm, self._on_arm, _STREAM)
-        self.create_subscription(JointTrajectory, "plan", self._on_plan, _STREAM)  # type: ignore[arg-type]
+        self.create_subscription(JointTrajectory, "planner/plan", self._on_plan, _STREAM)  # type: ignore[arg-type]
         self.create_subscription(String, "controller/state", self._on_state, _REPORTS)
 
     def _on_target(self, msg: PoseStamped, info: dict[str, int]) -> None:

@@ -53,8 +53,8 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         # A simulated clock may stand still or run at another pace than this machine's.
         self._simulated = self.has_parameter("use_sim_time") and self.get_parameter("use_sim_time").value is True
         MeasuredArm(self, c.base_frame, self._refuse_state, self._on_state, c.measured)
-        self.create_subscription(JointTrajectory, "plan", self._on_plan, qos.COMMAND)
-        self.create_subscription(String, "planner/status", lambda _: self._heard("planner"), qos.LATCHED)
+        self.create_subscription(JointTrajectory, f"{c.role}/plan", self._on_plan, qos.COMMAND)
+        self.create_subscription(String, f"{c.role}/status", lambda _: self._heard("planner"), qos.LATCHED)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
         if c.robot is not None:
             self.create_subscription(JointState, c.measured.joints_topic, self._on_joints, qos.SENSOR)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wm_core.errors import ConfigError
 from wm_core.measured import MeasuredConfig
 
 from .arms import ArmConfig
 from .interface import ControllerConfig
+
+#: Who may give plans. Each has topics of its own, ``<role>/plan`` and ``<role>/status``; the controller reads one pair.
+ROLES = ("planner", "calibrate")
 
 
 @dataclass(frozen=True)
@@ -16,3 +20,10 @@ class ControllerNodeConfig(ControllerConfig):
 
     arm: ArmConfig = field(default_factory=ArmConfig)
     measured: MeasuredConfig = field(default_factory=MeasuredConfig)
+    #: Whose plans are followed, one of ROLES.
+    role: str = "planner"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.role not in ROLES:
+            raise ConfigError(f"role = '{self.role}' must be one of {', '.join(ROLES)}")

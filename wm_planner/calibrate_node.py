@@ -74,8 +74,8 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
         self._found: dict[str, float] = {}
         self._failed = False
         self._worker = Worker(lambda error: self._fail(f"the fit failed: {error}"))
-        self._plan_out = self.create_publisher(JointTrajectory, "plan", qos.COMMAND)
-        self._status = self.create_publisher(String, "planner/status", qos.LATCHED)
+        self._plan_out = self.create_publisher(JointTrajectory, "calibrate/plan", qos.COMMAND)
+        self._status = self.create_publisher(String, "calibrate/status", qos.LATCHED)
         self._sight = Sight(self, c, self._on_seen)
         self.create_subscription(String, "controller/state", self._on_mode, qos.LATCHED)
         self.create_timer(STATUS_PERIOD_S, self._report)
@@ -170,7 +170,7 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
         return self._sight.trouble or self._astray or self._sight.silence
 
     def _report(self) -> None:
-        """``planner/status``, by which the controller hears that its planner is alive."""
+        """``calibrate/status``, by which the controller hears that its planner is alive."""
         idle = "" if self._acting else f"the controller is {self._mode if self._mode else 'silent'}"
         progress = f"move {len(self._moves) + 1} of {self.config.moves}"
         reason = next(filter(None, (self._over, self._why_not(), idle)), progress)

@@ -56,7 +56,7 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         self._result: PlanResult | None = None
         self._plan_ms, self._latency_ms = Rolling(), Rolling()
         self._worker = Worker(lambda error: self._sight.refuse(str(error)))
-        self._plan_out = self.create_publisher(JointTrajectory, "plan", qos.COMMAND)
+        self._plan_out = self.create_publisher(JointTrajectory, "planner/plan", qos.COMMAND)
         self._markers = self.create_publisher(MarkerArray, "markers", qos.LATCHED)
         self._status = self.create_publisher(String, "planner/status", qos.LATCHED)
         goal_images = self.create_publisher(Image, "goal/image", qos.GOALS)

@@ -116,6 +116,8 @@ def test_a_dry_run_sends_nothing_to_the_arm() -> None:
 @pytest.mark.parametrize("mode", graph.MODES)
 def test_a_calibration_takes_the_place_of_the_planner_and_nothing_else(mode: str) -> None:
     def others(declared: graph.Graph, brain: str) -> list[graph.NodeSpec]:
+        controller = declared.nodes[-1]
+        assert controller.parameters.pop("role") == brain, "the controller follows whoever gives the plans"
         return [spec for spec in declared.nodes if spec.name != brain]
 
     calibrating = calibration(mode, seed=5)

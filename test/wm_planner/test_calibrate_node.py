@@ -52,8 +52,8 @@ class Cell(Node):
         self._gripper = self.create_publisher(JointState, "arm/gripper", qos.SENSOR)
         self._latents = self.create_publisher(Image, "latent", qos.SENSOR)
         self._state = self.create_publisher(String, "controller/state", qos.LATCHED)
-        self.create_subscription(JointTrajectory, "plan", self._on_plan, qos.COMMAND)
-        self.create_subscription(String, "planner/status", self._on_status, qos.LATCHED)
+        self.create_subscription(JointTrajectory, "calibrate/plan", self._on_plan, qos.COMMAND)
+        self.create_subscription(String, "calibrate/status", self._on_status, qos.LATCHED)
         self.create_timer(0.02, self._tick)
         self.say("idle")
 

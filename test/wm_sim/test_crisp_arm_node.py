@@ -138,7 +138,7 @@ class Planner(Node):
         self.state: dict = {}
         self.envelope = EnvelopeMonitor(Limits())
         self.targets = 0
-        self._plans = self.create_publisher(JointTrajectory, "plan", qos.COMMAND)
+        self._plans = self.create_publisher(JointTrajectory, "planner/plan", qos.COMMAND)
         self.create_subscription(PoseStamped, "franka_robot_state_broadcaster/current_pose", self._on_pose, qos.SENSOR)
         wrench = "franka_robot_state_broadcaster/external_wrench_in_base_frame"
         self.create_subscription(WrenchStamped, wrench, self._on_wrench, qos.SENSOR)

@@ -27,7 +27,7 @@ _SOURCES = {
     "arm/current_pose": "sim_arm",
     "arm/wrench": "sim_arm",
     "latent": "encoder",
-    "plan": "planner",
+    "planner/plan": "planner",
 }
 
 

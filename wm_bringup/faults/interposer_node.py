@@ -30,7 +30,7 @@ from . import alter
 TOPICS: dict[str, tuple[type, QoSProfile]] = {
     "camera/image_raw": (Image, qos.SENSOR),
     "latent": (Image, qos.SENSOR),
-    "plan": (JointTrajectory, qos.COMMAND),
+    "planner/plan": (JointTrajectory, qos.COMMAND),
     "arm/current_pose": (PoseStamped, qos.SENSOR),
     "arm/wrench": (WrenchStamped, qos.SENSOR),
 }
@@ -52,7 +52,7 @@ def true_topic(topic: str) -> str:
 class InterposerConfig:
     """Parameters of interposer_node: which topic, which fault (``alter.ALTERATIONS`` or "rival"), and how much."""
 
-    topic: str = "plan"
+    topic: str = "planner/plan"
     fault: str = "drop"
     value: float = 0.0
 

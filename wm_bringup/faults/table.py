@@ -108,12 +108,12 @@ FAULTS: tuple[Fault, ...] = (
     _plan_loss("latent_inf", Alter("latent", "poison", math.inf)),
     _harmless("latents_reordered", Alter("latent", "swap")),
     # The plan.
-    _plan_loss("plan_nan", Alter("plan", "poison", math.nan)),
-    _plan_loss("plan_inf", Alter("plan", "poison", math.inf)),
-    _plan_loss("plan_from_the_future", Alter("plan", "shift_stamp", 1.0)),
-    _plan_loss("plan_from_the_past", Alter("plan", "shift_stamp", -1.5)),
-    _harmless("plans_reordered", Alter("plan", "swap")),
-    _harmless("plan_flood", Alter("plan", "flood", 1000.0)),
+    _plan_loss("plan_nan", Alter("planner/plan", "poison", math.nan)),
+    _plan_loss("plan_inf", Alter("planner/plan", "poison", math.inf)),
+    _plan_loss("plan_from_the_future", Alter("planner/plan", "shift_stamp", 1.0)),
+    _plan_loss("plan_from_the_past", Alter("planner/plan", "shift_stamp", -1.5)),
+    _harmless("plans_reordered", Alter("planner/plan", "swap")),
+    _harmless("plan_flood", Alter("planner/plan", "flood", 1000.0)),
     # The measured arm.
     _state_loss("state_silent", Alter(_POSE, "drop")),
     _state_loss("state_nan", Alter(_POSE, "poison", math.nan)),

@@ -18,7 +18,7 @@ from wm_bringup.pick_place import Outcome
 from wm_core.errors import ConfigError
 
 GOOD = Measures("holding", "why", "holding", 0.3, 0.35, 0.4, 0.1, 0.1, 0.02, 0.02, 0.001, {}, 0.02)
-FAULT = Fault("some", Alter("plan", "drop"), detect_s=0.25)
+FAULT = Fault("some", Alter("planner/plan", "drop"), detect_s=0.25)
 ENDED = Outcome(1, "holding: why")
 
 
