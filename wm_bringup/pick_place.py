@@ -13,11 +13,11 @@ from typing import Any
 
 import cv2
 import rclpy
-import yaml
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from wm_controller.node_config import ControllerNodeConfig
+from wm_core.config import parse_yaml
 from wm_core.errors import ConfigError, WmError
 from wm_models.bundle import Bundle
 from wm_planner.goals import load_goals
@@ -253,17 +253,21 @@ class PickPlace:
 
 
 def parse_settings(words: list[str]) -> dict[str, dict[str, Any]]:
-    """``["planner.planner.samples=128"]`` to ``{"planner": {"planner.samples": 128}}``. Raises ConfigError."""
+    """``["planner.subgoals={budget_steps: 9}"]`` to ``{"planner": {"subgoals.budget_steps": 9}}``.
+
+    Raises ConfigError on what is not of this form, no YAML, or given twice.
+    """
     settings: dict[str, dict[str, Any]] = {}
     for word in words:
         path, equals, text = word.partition("=")
         node, dot, key = path.partition(".")
         if not (equals and dot and node and key):
             raise ConfigError(f"--set {word} is not of the form NODE.KEY=VALUE, such as controller.rate_hz=100")
-        try:
-            settings.setdefault(node, {})[key] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {word}: the value is not valid YAML") from None
+        given = settings.setdefault(node, {})
+        for name, value in params.flatten({key: parse_yaml(text, f"--set {word}")}).items():
+            if name in given:
+                raise ConfigError(f"--set {word}: {node}.{name} is given a second time; remove one")
+            given[name] = value
     return settings
 
 

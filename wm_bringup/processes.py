@@ -17,6 +17,7 @@ from types import TracebackType
 import yaml
 
 from wm_core.errors import WmError
+from wm_ros import params
 
 from . import lifeline
 from .graph import NodeSpec
@@ -80,7 +81,8 @@ class Processes:
     def start_node(self, spec: NodeSpec) -> None:
         """Start a node; its parameters go by file, so that types survive and the run can be repeated from them."""
         file = self._logs / f"{spec.name}.params.yaml"
-        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": spec.parameters}}), encoding="utf-8")
+        parameters = params.to_ros(spec.parameters)
+        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}), encoding="utf-8")
         remap = [f"__node:={spec.name}", *(f"{a}:={b}" for a, b in spec.remappings)]
         ros = [*NO_LOG_FILES, "--params-file", str(file), *(word for rule in remap for word in ("-r", rule))]
         self.start(spec.name, [sys.executable, "-m", spec.module, *ros])

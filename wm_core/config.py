@@ -1,34 +1,165 @@
-"""Configuration: one frozen dataclass per node, read from YAML; unknown keys and wrong types are refused."""
+"""Configuration: one frozen dataclass per node, read from YAML in layers.
+
+What cannot be meant is refused by name: unknown keys, wrong types, a key that stands twice, and a key that nobody reads
+because of the value of another one. For the last a dataclass has ``READ_IF``, a class variable: key -> (other key, the
+values of that key for which this one is read), such as ``{"twist": ("kind", ("twist_stream",))}``.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
+import reprlib
 import types
 import typing
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
 from .errors import ConfigError
+from .names import meant
 
 T = TypeVar("T")
+
+
+# --- from text to values ----------------------------------------------------------------------------------------------
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 as PyYAML's safe loader reads it, but a key may stand only once, and nothing may contain itself."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        del deep  # deep construction is what finds a node that contains itself
+        return super().construct_object(node, deep=True)
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        # Called before the merge of `<<`, whose keys those beside it may replace, and for merged mappings as well.
+        if not hasattr(node, "checked"):
+            self._refuse_duplicates(node)
+            node.checked = True  # type: ignore[attr-defined]
+        super().flatten_mapping(node)
+
+    def _refuse_duplicates(self, node: yaml.MappingNode) -> None:
+        lines: dict[Hashable, int] = {}
+        for key_node, _ in node.value:
+            merges = key_node.tag == "tag:yaml.org,2002:merge"
+            key, line = "<<" if merges else self.construct_object(key_node), key_node.start_mark.line + 1
+            if not isinstance(key, Hashable):
+                continue  # for PyYAML to refuse
+            if key in lines:
+                where = f"in line {line}" if lines[key] == line else f"in the lines {lines[key]} and {line}"
+                raise _DuplicateKey(f"has the key '{key}' twice, {where}; remove one of them")
+            lines[key] = line
+
+
+class _DuplicateKey(Exception):
+    pass
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The value of a YAML text. Raises ConfigError, which begins with ``where``, if it is none or has a key twice."""
+    try:
+        return yaml.load(text, _Loader)
+    except _DuplicateKey as error:
+        raise ConfigError(f"{where} {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{where} is not valid YAML: it is nested too deeply") from None
+    # The last four: what PyYAML's constructors let through where a date, or the value of a tag, makes no sense.
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML mapping. Raises ConfigError if the file is missing, unreadable, not a mapping, or has a key twice."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that no file can have
+        raise ConfigError(f"cannot read {path}: {error.strerror if isinstance(error, OSError) else error}") from None
+    values = parse_yaml(text, str(path))
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold a mapping of keys to values")
+    return values
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over`` in their place, mapping by mapping."""
+    out = dict(base)
+    for key, value in over.items():
+        below = out.get(key)
+        out[key] = merge(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+    return out
+
+
+# --- from values to a dataclass ---------------------------------------------------------------------------------------
+def load(cls: type[T], path: str | Path) -> T:
+    """Read ``path`` into the dataclass ``cls``. See :func:`from_dict` for what is refused."""
+    return from_dict(cls, read_yaml(path), str(path))
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "configuration") -> T:
     """Build a dataclass from a mapping, recursively.
 
-    Raises ConfigError, naming ``where`` and the key, on an unknown key, a missing key, or a value of another type.
+    Raises ConfigError, naming ``where`` and the key, on an unknown key, a missing key, a value of another type, or a
+    key that nobody reads.
     """
+    return from_layers(cls, [(where, values)], where)
+
+
+def from_layers(cls: type[T], layers: Sequence[tuple[str, dict[str, Any]]], where: str) -> T:
+    """Build a dataclass from mappings, the later ones layered over the earlier, mapping by mapping.
+
+    Each layer has a name of its own, which begins the sentence on what is wrong in it; ``where`` begins that on what is
+    wrong in all of them together. What an upper layer leaves unread in a lower one, by choosing another kind, is no
+    fault. Raises ConfigError as :func:`from_dict`.
+    """
+    merged: dict[str, Any] = {}
+    for _, values in layers:
+        merged = merge(merged, values) if isinstance(values, dict) else merged
+    for index, (name, values) in enumerate(layers):
+        _check(cls, values, merged, [above for _, above in layers[index + 1 :]], name)
+    return _build(cls, merged, where)
+
+
+def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any], where: str) -> None:
+    """Raise ConfigError on what is wrong in this one layer; ``merged`` are all layers, ``above`` those over it."""
     if not isinstance(values, dict):
-        raise ConfigError(f"{where} must be a mapping of keys to values, not {type(values).__name__}")
+        raise ConfigError(f"{where} must be a mapping of keys to values, not {_shown(values)}")
+    hints, known = typing.get_type_hints(cls), {f.name: f for f in dataclasses.fields(cls) if f.init}
+    above = [layer for layer in above if isinstance(layer, dict)]
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"{where} has an unknown key '{key}'{meant(key, known)}")
+        if key in (read_if := getattr(cls, "READ_IF", {})):
+            other, wanted = read_if[key]
+            found = merged.get(other, known[other].default)
+            if found not in wanted and not any(other in layer for layer in above):
+                need = " or ".join(str(kind) for kind in wanted)
+                raise ConfigError(
+                    f"{where}: nobody reads '{key}' unless '{other}' is {need}, and it is {_said(found)}; remove one"
+                )
+        inner, optional = _section(hints[key])
+        if inner is None:
+            _convert(hints[key], value, f"{where}: {key}")
+        elif not (optional and value is None):
+            inside = merged[key] if isinstance(merged[key], dict) else {}
+            _check(inner, value, inside, [layer[key] for layer in above if key in layer], f"{where}: {key}")
+
+
+def _section(hint: Any) -> tuple[Any, bool]:
+    """The dataclass that a hint asks for, None if it asks for something else; and whether null will do, too."""
+    kinds = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+    return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None), type(None) in kinds
+
+
+def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where} must be a mapping of keys to values, not {_shown(values)}")
     hints = typing.get_type_hints(cls)
     known = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            raise ConfigError(f"{where} has an unknown key '{key}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+            raise ConfigError(f"{where} has an unknown key '{key}'{meant(key, known)}")
     for name, field in known.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in values:
@@ -43,10 +174,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             return None
         return _convert(next(a for a in args if a is not type(None)), value, where)
     if dataclasses.is_dataclass(hint):
-        return from_dict(hint, value, where)  # type: ignore[arg-type]
+        return _build(hint, value, where)  # type: ignore[arg-type]
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where} must be a list, not {value!r}")
+            raise ConfigError(f"{where} must be a list, not {_shown(value)}")
         if len(args) == 2 and args[1] is Ellipsis:
             return tuple(_convert(args[0], v, where) for v in value)
         if len(value) != len(args):
@@ -54,30 +185,27 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return tuple(_convert(a, v, where) for a, v in zip(args, value, strict=True))
     if origin is dict:
         if not isinstance(value, dict):
-            raise ConfigError(f"{where} must be a mapping, not {value!r}")
+            raise ConfigError(f"{where} must be a mapping, not {_shown(value)}")
         return {k: _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{where} must be of type float, and {_shown(value)} is too large for one") from None
     if hint is Any or (isinstance(value, hint) and not (hint is int and isinstance(value, bool))):
         return value
-    raise ConfigError(f"{where} must be of type {hint.__name__}, not {value!r}")
+    raise ConfigError(f"{where} must be of type {hint.__name__}, not {_shown(value)}")
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML mapping. Raises ConfigError if the file is missing, unreadable, or not a mapping."""
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror if isinstance(error, OSError) else error}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold a mapping of keys to values")
-    return values
+#: How a value stands in a sentence: whole if it is short, and never longer than a line.
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
+_REPR.maxlevel = 2
 
 
-def load(cls: type[T], path: str | Path) -> T:
-    """Read ``path`` into the dataclass ``cls``. See :func:`from_dict` for what is refused."""
-    return from_dict(cls, read_yaml(path), str(path))
+def _shown(value: Any) -> str:
+    return _REPR.repr(value)
+
+
+def _said(value: Any) -> str:
+    return "null" if value is None else _shown(value)

@@ -1,12 +1,15 @@
-"""ROS parameters from a frozen dataclass: a YAML file first, then single parameters on top, unknown keys refused."""
+"""ROS parameters from a frozen dataclass: YAML files first, then single parameters on top, unknown keys refused."""
 
 from __future__ import annotations
 
 import array
 import dataclasses
+import math
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import yaml
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -16,8 +19,11 @@ from wm_core.errors import ConfigError
 
 T = TypeVar("T")
 
-#: The parameter that names the YAML file.
+#: The parameter that names the YAML files, the later ones layered over the earlier.
 CONFIG_PARAMETER = "config"
+#: The parameter that holds a YAML mapping of further values; see :func:`to_ros`.
+SETTINGS_PARAMETER = "settings"
+_OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER)
 #: Parameters that belong to ROS itself.
 _OF_ROS = ("use_sim_time", "start_type_description_service")
 
@@ -27,12 +33,14 @@ def nest(flat: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, value in flat.items():
         inner = out
-        *groups, leaf = name.split(".")
+        *groups, leaf = str(name).split(".")
         for group in groups:
             inner = inner.setdefault(group, {})
             if not isinstance(inner, dict):
                 raise ConfigError(f"parameter '{name}' goes deeper than the value of '{group}'")
-        inner[leaf] = value
+        if leaf in inner:
+            raise ConfigError(f"parameter '{name}' is given twice, as a whole and in parts")
+        inner[leaf] = dict(value) if isinstance(value, dict) else value  # a copy, which parts may be added to
     return out
 
 
@@ -44,28 +52,51 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with the values of ``over`` in their place, mapping by mapping."""
-    out = dict(base)
-    for key, value in over.items():
-        below = out.get(key)
-        out[key] = merge(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+def to_ros(values: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as ROS can hold them: no null, no empty list, no list of lists or of both integers and floats.
+
+    So what is not ROS's own goes as one text, which :func:`build` reads as YAML.
+    """
+    own = {key: value for key, value in values.items() if key == CONFIG_PARAMETER or _is_of_ros(key)}
+    rest = {key: value for key, value in values.items() if key not in own}
+    return {
+        **own,
+        **(
+            {SETTINGS_PARAMETER: yaml.safe_dump(_listed(rest), default_flow_style=True, width=math.inf)} if rest else {}
+        ),
+    }
+
+
+def layers(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
+    """What the parameters ``given`` of the node ``name`` say, the lowest layer first, each with a name for a sentence.
+
+    The files of ``config``, one or several, then the text ``settings``, then single parameters. Raises ConfigError.
+    """
+    files = given.get(CONFIG_PARAMETER, ())
+    files = [files] if isinstance(files, (str, Path)) else list(files)
+    out = [(f"the configuration of {name} ({file})", config.read_yaml(file)) for file in files if file]
+    if text := given.get(SETTINGS_PARAMETER, ""):
+        where = f"the parameter '{SETTINGS_PARAMETER}' of {name}"
+        values = config.parse_yaml(text, where)
+        if not isinstance(values, dict):
+            raise ConfigError(f"{where} must hold a mapping of keys to values")
+        out.append((f"the configuration of {name}", nest(values)))
+    single = {key: value for key, value in given.items() if key not in _OURS and not _is_of_ros(key)}
+    if single:
+        out.append((f"the configuration of {name}", nest(single)))
     return out
 
 
 def build(cls: type[T], given: dict[str, Any], name: str) -> T:
-    """A configuration from parameters ``{"group.field": value}``, one of which may be ``config``, a YAML file.
+    """A configuration from parameters ``{"group.field": value}``; for ``config`` and ``settings`` see :func:`layers`.
 
     ``name`` is the node's, for the sentence of the ConfigError on an unknown key or a wrong type.
     """
-    path = given.get(CONFIG_PARAMETER, "")
-    single = {key: value for key, value in given.items() if key != CONFIG_PARAMETER}
-    where = f"the configuration of {name}" + (f" ({path})" if path else "")
-    return config.from_dict(cls, merge(config.read_yaml(path) if path else {}, nest(single)), where)
+    return config.from_layers(cls, layers(given, name), f"the configuration of {name}")
 
 
 def read(node: Node, cls: type[T]) -> T:
-    """The configuration of a node: defaults of ``cls``, then the file in the parameter ``config``, then parameters.
+    """The configuration of a node: defaults of ``cls``, then the files in the parameter ``config``, then parameters.
 
     A nested field is the parameter ``group.field``. Every value is declared read-only, so that ``ros2 param list``
     shows the whole configuration and nobody believes that changing it later has an effect.
@@ -74,7 +105,7 @@ def read(node: Node, cls: type[T]) -> T:
     """
     given: dict[str, Any] = {}
     for name, parameter in node.get_parameters_by_prefix("").items():
-        if name not in _OF_ROS and not name.startswith("qos_overrides.") and isinstance(parameter, Parameter):
+        if not _is_of_ros(name) and isinstance(parameter, Parameter):
             given[name] = _plain(parameter.value)
     out = build(cls, given, node.get_name())
     for name, value in flatten(dataclasses.asdict(out)).items():  # type: ignore[call-overload]
@@ -88,6 +119,17 @@ def _is_parameter(value: Any) -> bool:
     """Whether ROS can hold the value: a scalar or a list of scalars of one kind."""
     scalars = value if isinstance(value, tuple) else (value,)
     return len({type(v) for v in scalars}) == 1 and isinstance(scalars[0], (bool, int, float, str))
+
+
+def _is_of_ros(name: str) -> bool:
+    return name in _OF_ROS or name.startswith("qos_overrides.")
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as the lists of YAML, whatever holds them."""
+    if isinstance(value, dict):
+        return {key: _listed(entry) for key, entry in value.items()}
+    return [_listed(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def _plain(value: Any) -> Any:

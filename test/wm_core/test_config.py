@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -79,6 +80,99 @@ def test_unusable_files(tmp_path: Path, text: bytes, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as error:
         config.load(Outer, path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name: a\nsteps: 1\nname: b\n", "has the key 'name' twice, in the lines 1 and 3; remove one"),
+        ("name: a\ninner:\n  rate_hz: 1\n  rate_hz: 2\n", "has the key 'rate_hz' twice, in the lines 3 and 4"),
+        ("name: a\ninner: {rate_hz: 1, rate_hz: 1}\n", "has the key 'rate_hz' twice, in line 2"),
+        ("name: a\nlevels: [{x: 1, x: 2}]\n", "has the key 'x' twice"),
+        ('name: a\n"name": b\n', "has the key 'name' twice"),
+        ("1: a\n1.0: b\n", "twice"),
+        ("a: &x {rate_hz: 1}\ninner: {<<: *x, <<: *x}\n", "twice"),
+        ("a: &x {rate_hz: 1, rate_hz: 2}\ninner: {<<: *x}\n", "twice"),
+        ("name: !!omap [a: 1]\n? [a]\n: 1\n", "not valid YAML"),
+        ("a: &x [*x]\n", "not valid YAML"),
+        ("a: &x {b: *x}\n", "not valid YAML"),
+        ("name: 2026-13-45\n", "not valid YAML"),
+        ("name: !!bool maybe\n", "not valid YAML"),
+        ("name: !!timestamp soon\n", "not valid YAML"),
+        ("name: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
+        ("name: " + 5000 * "[" + "\n", "nested too deeply"),
+        ("name: a\n---\nname: b\n", "not valid YAML"),
+    ],
+)
+def test_a_key_stands_once_and_what_is_no_yaml_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"robot\.yaml") as error:
+        config.read_yaml(path)
+    assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_key_beside_a_merged_mapping_takes_its_place() -> None:
+    text = "base: &base {rate_hz: 1, name: a}\nown: {<<: *base, rate_hz: 2}\n"
+    assert config.parse_yaml(text, "text")["own"] == {"rate_hz": 2, "name": "a"}
+    nested = "base: &base {a: 1}\nown: {<<: &mid {<<: *base, a: 2}, a: 3}\nmid: *mid\n"
+    assert config.parse_yaml(nested, "text") == {"base": {"a": 1}, "own": {"a": 3}, "mid": {"a": 2}}
+
+
+def test_a_long_value_is_cut_in_the_sentence() -> None:
+    for values in ({"name": 3 * ["a" * 10000]}, {"name": "a", "steps": "9" * 10000}, {"name": "a", "inner": [[[[9]]]]}):
+        with pytest.raises(ConfigError) as error:
+            config.from_dict(Outer, values, "robot.yaml")
+        assert len(str(error.value)) < 500
+    with pytest.raises(ConfigError, match="too large"):
+        config.from_dict(Inner, {"rate_hz": 10**400})
+
+
+@dataclass(frozen=True)
+class Part:
+    kind: str = "plain"
+    turn_rad: float = 0.0
+    READ_IF: ClassVar = {"turn_rad": ("kind", ("turned",))}
+
+
+@dataclass(frozen=True)
+class Whole:
+    name: str
+    part: Part = field(default_factory=Part)
+    other: Part | None = None
+
+
+def test_layers_are_merged_mapping_by_mapping() -> None:
+    low = {"name": "a", "part": {"kind": "turned", "turn_rad": 1}}
+    whole = config.from_layers(Whole, [("low", low), ("high", {"part": {"turn_rad": 2}, "other": None})], "all")
+    assert whole == Whole("a", Part("turned", 2.0))
+    assert low == {"name": "a", "part": {"kind": "turned", "turn_rad": 1}}
+    assert config.from_layers(Whole, [("low", {"name": "a"}), ("high", {"other": {}})], "all").other == Part()
+
+
+@pytest.mark.parametrize(
+    ("high", "says"),
+    [
+        ({"naem": 1}, "high has an unknown key 'naem'; did you mean 'name'?"),
+        ({"part": {"turn": 1}}, "high: part has an unknown key 'turn'"),
+        ({"other": {"turn": 1}}, "high: other has an unknown key 'turn'"),
+        ({"part": None}, "high: part must be a mapping"),
+        ({"part": {"kind": "turned", "turn_rad": "far"}}, "high: part: turn_rad must be of type float, not 'far'"),
+        ({"part": {"turn_rad": 1}}, "high: part: nobody reads 'turn_rad' unless 'kind' is turned, and it is 'plain'"),
+        ({"other": {"turn_rad": 1}}, "high: other: nobody reads 'turn_rad'"),
+    ],
+)
+def test_a_mistake_names_its_layer(high: dict, says: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        config.from_layers(Whole, [("low", {"name": "a"}), ("high", high)], "all")
+    assert str(error.value).startswith(says)
+
+
+def test_what_an_upper_layer_leaves_unread_in_a_lower_one_is_no_fault() -> None:
+    low = {"name": "a", "part": {"kind": "turned", "turn_rad": 1}}
+    assert config.from_layers(Whole, [("low", low), ("high", {"part": {"kind": "plain"}})], "all").part.kind == "plain"
+    with pytest.raises(ConfigError, match="low: part: nobody reads 'turn_rad'"):
+        config.from_layers(Whole, [("low", {"name": "a", "part": {"turn_rad": 1}})], "all")
 
 
 def test_missing_file(tmp_path: Path) -> None:

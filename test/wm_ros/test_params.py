@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import rclpy
+import yaml
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -51,6 +52,63 @@ def test_single_parameters_stand_above_the_file(tmp_path: Path) -> None:
     config, _ = read({"config": str(file), "limits.speed_m_s": 0.2, "limits.box_min_m": [0.3, -0.1, 0.1]})
     assert config.rate_hz == 20.0
     assert config.limits == Limits(speed_m_s=0.2, step_m=0.0, box_min_m=(0.3, -0.1, 0.1))
+
+
+def test_several_files_are_layers_and_settings_stand_above_them(tmp_path: Path) -> None:
+    low, high = tmp_path / "low.yaml", tmp_path / "high.yaml"
+    low.write_text("rate_hz: 20\noptional: 3\nlimits: {speed_m_s: 0.05, step_m: 0}\n")
+    high.write_text("limits: {speed_m_s: 0.02}\n")
+    config, _ = read({"config": [str(low), str(high)], "settings": "{optional: null, limits.box_min_m: [0.3, 0, 0.1]}"})
+    assert (config.rate_hz, config.optional) == (20.0, None)
+    assert config.limits == Limits(speed_m_s=0.02, step_m=0.0, box_min_m=(0.3, 0.0, 0.1))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"limits.box_min_m": [0.3, 0, 0.1]},
+        {"optional": None},
+        {"optional": 7},
+        {"name": "1e3", "rate_hz": 50},
+        {"name": "null"},
+        {"name": "a: {b"},
+        {"name": "a\nb 'c' \"d\""},
+        {"name": "", "limits.box_max_m": (0.5, 0, 0.5)},
+        {"limits": {"speed_m_s": 0, "box_min_m": [0.3, 0, 0]}},
+        {},
+    ],
+)
+def test_ros_can_hold_whatever_yaml_can(values: dict, tmp_path: Path) -> None:
+    """The way of 'wm' and of 'ros2 launch': the parameters are written as text, and a node reads them."""
+    wanted = params.build(Config, values, "tested")
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": params.to_ros(values) | {"use_sim_time": False}}}))
+    rclpy.init(args=["--ros-args", "--params-file", str(file)])
+    try:
+        node = Node("tested", automatically_declare_parameters_from_overrides=True)
+        assert params.read(node, Config) == wanted
+    finally:
+        rclpy.shutdown()
+
+
+def test_what_belongs_to_ros_stays_a_parameter_of_its_own() -> None:
+    values = {"config": ["a.yaml"], "use_sim_time": True, "qos_overrides./x.y": 1, "rate_hz": 3}
+    text = params.to_ros(values)
+    assert text.pop("settings").strip() == "{rate_hz: 3}" and "rate_hz" not in text and len(text) == 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"settings": "[1]"}, "the parameter 'settings' of tested must hold a mapping"),
+        ({"settings": "{a: 1, a: 2}"}, "the parameter 'settings' of tested has the key 'a' twice"),
+        ({"settings": "{limits: {step_m: 0}, limits.step_m: 0}"}, "'limits.step_m' is given twice"),
+        ({"settings": "{limits.step_m: 0, limits: {step_m: 0}}"}, "'limits' is given twice"),
+    ],
+)
+def test_mistakes_in_settings_are_named(overrides: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        params.build(Config, overrides, "tested")
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from wm_bringup import bench, paths
+from wm_core import config
 from wm_core.errors import ConfigError, WmError
 
 BACKENDS_HELP = "names, each with options if need be: torch:device=cuda,precision=bfloat16"
@@ -213,10 +212,9 @@ def _options(words: list[str]) -> dict[str, Any]:
         key, equals, text = word.partition("=")
         if not (key and equals):
             raise ConfigError(f"'{word}' is not of the form KEY=VALUE")
-        try:
-            options[key] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ConfigError(f"'{word}': the value is not valid YAML") from None
+        if key in options:
+            raise ConfigError(f"'{word}' gives '{key}' a second time; remove one")
+        options[key] = config.parse_yaml(text, f"'{word}'")
     return options
 
 

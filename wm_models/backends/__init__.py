@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from wm_core import config
 from wm_core.errors import BundleError, ConfigError
 
@@ -52,7 +50,10 @@ def load_part(backend: str, bundle: Bundle, part: str, *, threads: int = 1) -> B
         key, equals, text = word.partition("=")
         if not equals:
             raise ConfigError(f"'{word}' in the back end '{backend}' is not of the form OPTION=VALUE")
-        options[key.strip()] = yaml.safe_load(text)
+        where = f"'{word}' in the back end '{backend}'"
+        if key.strip() in options:
+            raise ConfigError(f"{where} gives that option a second time; remove one")
+        options[key.strip()] = config.parse_yaml(text, where)
     suffix = _find(name).suffix
     if f"{part}{suffix}" not in bundle.spec.files:
         how = (

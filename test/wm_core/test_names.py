@@ -1,0 +1,37 @@
+"""A name that nobody knows is answered with the nearest."""
+
+from __future__ import annotations
+
+import pytest
+
+from wm_core.names import meant, nearest, unknown
+
+PRESETS = ("droid", "fr3_crisp", "fr3_servo", "panda_crisp")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("fr3-crisp", "fr3_crisp"),
+        ("FR3_Crisp", "fr3_crisp"),
+        ("droit", "droid"),
+        ("panda-crips", "panda_crisp"),
+        ("moon", ""),
+        ("", ""),
+        (7, ""),
+        ("fr3_crisp" * 100000, ""),
+    ],
+)
+def test_nearest(name: object, near: str) -> None:
+    assert nearest(name, PRESETS) == near
+    assert meant(name, PRESETS) == (f"; did you mean '{near}'?" if near else "")
+
+
+def test_the_refusal_says_what_was_meant_and_what_there_is() -> None:
+    said = unknown("arm preset", "fr3-crisp", PRESETS)
+    assert said == (
+        "there is no arm preset 'fr3-crisp' (did you mean 'fr3_crisp'?); there are: droid, fr3_crisp, fr3_servo, "
+        "panda_crisp"
+    )
+    assert unknown("arm preset", "moon", ()) == "there is no arm preset 'moon'; there are: none"
+    assert len(unknown("arm preset", 10000 * "x", PRESETS)) < 200 and "\n" not in unknown("arm preset", "a\nb", PRESETS)
