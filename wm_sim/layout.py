@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .scene import CUBE_YAW_RAD, MIN_CARRY_M, PandaScene, sample_place
@@ -16,3 +18,13 @@ def lay_out(scene: PandaScene, seed: int) -> None:
         scene.goal_xy_m = sample_place(rng)
         if np.linalg.norm(scene.goal_xy_m - cube) >= MIN_CARRY_M:
             return
+
+
+def truth(scene: PandaScene) -> dict[str, Any]:
+    """Where things are and whether the cube lies where it should, for whoever judges a run."""
+    return {
+        "placed": scene.placed(),
+        "goal_distance_m": round(scene.goal_distance_m(), 4),
+        "cube_m": [round(x, 4) for x in scene.cube_position().tolist()],
+        "goal_m": [round(x, 4) for x in scene.goal_xy_m.tolist()],
+    }

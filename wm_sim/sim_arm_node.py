@@ -10,56 +10,37 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, WrenchStamped
+from rclpy.publisher import Publisher
+from rclpy.subscription import Subscription
+from rclpy.time import Time as Instant
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray, Int64, String
 
-from wm_core.errors import ConfigError
 from wm_core.pose import Array
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.node import WmNode, json_to_msg, run_node
 
-from .layout import lay_out
+from .layout import lay_out, truth
+from .node_config import SimArmConfig
 from .scene import Camera, PandaScene
+from .trace import Trace
 
 #: Physics that lies further behind than this is skipped: the arm may be slow, never jump.
 MAX_CATCH_UP_S = 0.1
 SCENE_REPORT_HZ = 2.0
 
 
-@dataclass(frozen=True)
-class SimArmConfig:
-    """Parameters of sim_arm_node.
-
-    ``seed`` chooses the scene; ``rate_hz`` is that of the arm's topics; ``camera_azimuth_deg`` is that of Camera;
-    ``trace`` is a file (.npz) for the joint positions of the run, from which ``wm picture`` draws it again ("": none).
-    """
-
-    seed: int = 0
-    rate_hz: float = 50.0
-    camera_hz: float = 12.5
-    camera_azimuth_deg: float = 0.0
-    trace: str = ""
-    base_frame: str = "base"
-    camera_frame: str = "camera"
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.camera_hz <= self.rate_hz <= 250.0:
-            raise ConfigError("the rates of the simulated arm must be 0 < camera_hz <= rate_hz <= 250")
-        if not abs(self.camera_azimuth_deg) <= 180.0:
-            raise ConfigError(f"camera_azimuth_deg = {self.camera_azimuth_deg} is outside -180..180")
-
-
 class SimArmNode(WmNode[SimArmConfig]):
     """Physics and rendering in the executor's thread, to which the GL context belongs.
 
     A subclass with the interface of another arm changes the names below and the methods from ``_take_target`` to
-    ``_gripper_msg``.
+    ``_gripper_msg``. Physics and topics are paced by a clock that nobody can set, so that a ROS clock that steps or
+    stands still shows in the stamps, as it does on a real arm, and nowhere else.
     """
 
     NAME, CONFIG = "sim_arm", SimArmConfig
@@ -69,6 +50,9 @@ class SimArmNode(WmNode[SimArmConfig]):
     def __init__(self) -> None:
         super().__init__(self.NAME, self.CONFIG)
         c = self.config
+        if self.get_parameter("use_sim_time").value:
+            self.warn("use_sim_time: the arm moves in real time all the same; only its stamps follow /clock")
+        self._trace = Trace(c.trace) if c.trace else None
         self._seed = c.seed
         self._scene = PandaScene(c.seed, Camera(azimuth_deg=c.camera_azimuth_deg))
         self._scene.render()  # opens the GL context now, so that a missing library is found at the start
@@ -77,18 +61,26 @@ class SimArmNode(WmNode[SimArmConfig]):
         self._wrench = self.create_publisher(WrenchStamped, self.WRENCH, qos.SENSOR)
         self._camera = self.create_publisher(Image, "camera/image_raw", qos.SENSOR)
         self._truth = self.create_publisher(String, "sim/scene", qos.LATCHED)
-        self.create_subscription(PoseStamped, self.TARGET, self._on_target, qos.COMMAND)
+        self._targets_heard: Subscription | None = None
+        self.listen(True)
         self.create_subscription(Float64MultiArray, self.GRIPPER_COMMAND, self._on_gripper, qos.COMMAND)
         self.create_subscription(Int64, "sim/reset", self._on_reset, qos.COMMAND)
         self._render_ms, self._step_ms = Rolling(), Rolling()
         self._targets = self._dropped = self._ticks = 0
         self._skipped_s = 0.0
         self._trouble = ""
-        self._trace: list[Array] = []
         Diagnostics(self, self._health)
         self.create_timer(1.0 / SCENE_REPORT_HZ, self._report_scene)
         self._last_s = time.monotonic()
         self.create_timer(1.0 / c.rate_hz, self._tick)
+
+    def listen(self, on: bool) -> None:
+        """Whether anybody subscribes to the targets."""
+        if on and self._targets_heard is None:
+            self._targets_heard = self.create_subscription(PoseStamped, self.TARGET, self._on_target, qos.COMMAND)
+        elif not on and self._targets_heard is not None:
+            self.destroy_subscription(self._targets_heard)
+            self._targets_heard = None
 
     def _on_target(self, msg: PoseStamped) -> None:
         publishers = self.get_publishers_info_by_topic(self.TARGET)
@@ -120,6 +112,13 @@ class SimArmNode(WmNode[SimArmConfig]):
     def _measured_wrench(self) -> Array:
         return self._scene.wrench()
 
+    def _stamp(self, now: Instant) -> Time:
+        """That of the arm's messages; the camera's is ``now``."""
+        return now.to_msg()
+
+    def _send(self, publisher: Publisher, msg: Any) -> None:
+        publisher.publish(msg)
+
     def _gripper_msg(self, closed: float, stamp: Time) -> JointState:
         return convert.gripper_to_msg(closed, stamp)
 
@@ -145,17 +144,18 @@ class SimArmNode(WmNode[SimArmConfig]):
         # The scene steps in whole 4 ms: what is left over counts towards the next tick.
         self._last_s = start - (elapsed_s - (self._scene.time_s - before_s))
         self._step_ms.add(1e3 * (time.monotonic() - start))
-        stamp, c = self.get_clock().now().to_msg(), self.config
+        now, c = self.get_clock().now(), self.config
+        stamp = self._stamp(now)
         measured = self._scene.state()
-        self._pose.publish(convert.pose_to_msg(measured.pose, stamp, c.base_frame))
-        self._gripper.publish(self._gripper_msg(measured.gripper, stamp))
-        self._wrench.publish(convert.wrench_to_msg(self._measured_wrench(), stamp, c.base_frame))
+        self._send(self._pose, convert.pose_to_msg(measured.pose, stamp, c.base_frame))
+        self._send(self._gripper, self._gripper_msg(measured.gripper, stamp))
+        self._send(self._wrench, convert.wrench_to_msg(self._measured_wrench(), stamp, c.base_frame))
         if self._due(c.camera_hz):
             start = time.monotonic()
-            self._camera.publish(convert.image_to_msg(self._scene.render(), stamp, c.camera_frame))
+            self._camera.publish(convert.image_to_msg(self._scene.render(), now.to_msg(), c.camera_frame))
             self._render_ms.add(1e3 * (time.monotonic() - start))
-            if c.trace:
-                self._trace.append(self._scene.data.qpos.copy())
+            if self._trace is not None:
+                self._trace.add(self._scene.data.qpos)
         self._ticks += 1
 
     def _due(self, rate_hz: float) -> bool:
@@ -165,14 +165,7 @@ class SimArmNode(WmNode[SimArmConfig]):
 
     def _report_scene(self) -> None:
         """Ground truth, for whoever judges a run; nothing that plans or controls may subscribe."""
-        report = {
-            "seed": self._seed,
-            "placed": self._scene.placed(),
-            "goal_distance_m": round(self._scene.goal_distance_m(), 4),
-            "cube_m": [round(x, 4) for x in self._scene.cube_position().tolist()],
-            "goal_m": [round(x, 4) for x in self._scene.goal_xy_m.tolist()],
-        }
-        self._truth.publish(json_to_msg(report))
+        self._truth.publish(json_to_msg({"seed": self._seed, **truth(self._scene)}))
 
     def _health(self) -> Health:
         values = {
@@ -186,9 +179,9 @@ class SimArmNode(WmNode[SimArmConfig]):
         return Health(not self._trouble, self._trouble, values)
 
     def close(self) -> None:
-        if self._trace:
-            np.savez_compressed(self.config.trace, qpos=np.stack(self._trace))
         self._scene.close()
+        if self._trace is not None and (trouble := self._trace.write()):
+            self.get_logger().error(trouble)
 
 
 def main() -> None:
