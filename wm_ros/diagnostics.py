@@ -1,4 +1,4 @@
-"""Diagnostics at 1 Hz from a plain mapping, and the rolling figures that go into it."""
+"""Diagnostics at 1 Hz from a plain mapping, and the rolling figures that go into it. They are for people."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from . import qos
@@ -62,7 +64,7 @@ class Health:
 
 
 class Diagnostics:
-    """Publishes ``/diagnostics`` at 1 Hz.
+    """Publishes ``/diagnostics`` at 1 Hz of steady time. A figure that there is not yet (None, NaN) is left out.
 
     Args:
         node: whose name the status carries.
@@ -72,15 +74,20 @@ class Diagnostics:
     def __init__(self, node: Node, collect: Callable[[], Health]) -> None:
         self._node, self._collect = node, collect
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
-        node.create_timer(PERIOD_S, self.publish)
+        # Also of a node that is no WmNode, whose timers would follow a clock that may be set.
+        node.create_timer(PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def publish(self) -> None:
         health = self._collect()
+        values = {
+            **health.values,
+            **{f"bad_messages.{t}": n for t, n in getattr(self._node, "bad_messages", {}).items()},
+        }
         status = DiagnosticStatus(
             level=DiagnosticStatus.OK if health.ok else DiagnosticStatus.WARN,
             name=self._node.get_fully_qualified_name().lstrip("/"),
             message=health.message,
-            values=[KeyValue(key=key, value=_text(value)) for key, value in health.values.items()],
+            values=[KeyValue(key=key, value=_text(value)) for key, value in values.items() if not _absent(value)],
         )
         msg = DiagnosticArray(status=[status])
         msg.header.stamp = self._node.get_clock().now().to_msg()
@@ -90,6 +97,10 @@ class Diagnostics:
 def is_ok(status: DiagnosticStatus) -> bool:
     """Whether a received status says that all is well."""
     return status.level == DiagnosticStatus.OK
+
+
+def _absent(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _text(value: Any) -> str:

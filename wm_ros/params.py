@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import yaml
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -98,26 +97,24 @@ def build(cls: type[T], given: dict[str, Any], name: str) -> T:
 def read(node: Node, cls: type[T]) -> T:
     """The configuration of a node: defaults of ``cls``, then the files in the parameter ``config``, then parameters.
 
-    A nested field is the parameter ``group.field``. Every value is declared read-only, so that ``ros2 param list``
-    shows the whole configuration and nobody believes that changing it later has an effect.
-    The node must have been made with ``automatically_declare_parameters_from_overrides=True``.
-    Raises ConfigError on an unknown key or a wrong type.
+    A nested field is the parameter ``group.field``. Every value is declared, so that ``ros2 param list`` shows the
+    whole configuration. Raises ConfigError on an unknown key or a wrong type.
     """
-    given: dict[str, Any] = {}
-    for name, parameter in node.get_parameters_by_prefix("").items():
-        if not _is_of_ros(name) and isinstance(parameter, Parameter):
-            given[name] = _plain(parameter.value)
+    # Declaring them as they come would end in a traceback for an empty list, which ROS takes for no value.
+    overrides: dict[str, Parameter] = node._parameter_overrides
+    given = {name: _plain(parameter.value) for name, parameter in overrides.items() if not _is_of_ros(name)}
     out = build(cls, given, node.get_name())
-    for name, value in flatten(dataclasses.asdict(out)).items():  # type: ignore[call-overload]
-        if not node.has_parameter(name) and _is_parameter(value):
-            value = list(value) if isinstance(value, tuple) else value
-            node.declare_parameter(name, value, ParameterDescriptor(read_only=True))
+    declared = flatten(dataclasses.asdict(out))  # type: ignore[call-overload]
+    for name, value in {**declared, **{name: given[name] for name in _OURS if name in given}}.items():
+        value = list(value) if isinstance(value, tuple) else value
+        if _is_parameter(value) and not node.has_parameter(name):
+            node.declare_parameter(name, value, ignore_override=True)
     return out
 
 
 def _is_parameter(value: Any) -> bool:
     """Whether ROS can hold the value: a scalar or a list of scalars of one kind."""
-    scalars = value if isinstance(value, tuple) else (value,)
+    scalars = value if isinstance(value, list) else [value]
     return len({type(v) for v in scalars}) == 1 and isinstance(scalars[0], (bool, int, float, str))
 
 
@@ -133,4 +130,9 @@ def _listed(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    """A ROS parameter's value as Python's own: no value is an empty list, and YAML's null came as the word."""
+    if value is None:
+        return []
+    if isinstance(value, str) and value in ("null", "~"):
+        return None
     return value.tolist() if isinstance(value, (array.array, np.ndarray)) else value

@@ -23,7 +23,7 @@ def test_rolling_figures() -> None:
 def test_diagnostics_arrive(node: Node) -> None:
     heard: list[DiagnosticArray] = []
     node.create_subscription(DiagnosticArray, "/diagnostics", heard.append, qos.DIAGNOSTICS)
-    health = Health(False, "no frames", {"rate_hz": 0.5, "count": 3, "mode": "idle"})
+    health = Health(False, "no frames", {"rate_hz": 0.5, "count": 3, "mode": "idle", "a": math.nan, "b": None})
     diagnostics = Diagnostics(node, lambda: health)
     for _ in range(50):
         diagnostics.publish()
