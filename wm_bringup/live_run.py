@@ -38,7 +38,7 @@ class LiveRun(PickPlace):
         """
         until_s = time.monotonic() + seconds
         while (left_s := until_s - time.monotonic()) > 0.0 and not self._interrupted():
-            self._executor.spin_once(timeout_sec=min(left_s, SPIN_S))
+            self._spin(min(left_s, SPIN_S))
             if true():
                 return True
         return False

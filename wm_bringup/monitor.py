@@ -1,13 +1,15 @@
 """The node inside ``wm pick_place``: it listens to the graph, keeps the record of the run, and calls the services.
 
-It is the only one that looks at ``sim/scene``, the simulator's ground truth, and only to judge the result.
+It is the only one that looks at ``sim/scene``, the simulator's ground truth, and only to judge the result. What comes
+from other processes may be anything: a message that cannot be used is counted, said once, and changes nothing.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,24 +18,31 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
+from std_msgs.msg import Empty, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_controller.monitor import EnvelopeMonitor
 from wm_controller.node_config import ControllerNodeConfig
+from wm_controller.supervisor import LATCHED
+from wm_core.errors import quoted
 from wm_ros import convert, diagnostics, qos
-from wm_ros.node import msg_to_json
+from wm_ros.voices import UNKNOWN
 
+from .heard import Scene, State, Status, parse
 from .report import Film, PlanRow, live_line
+from .terminal import complain
 
 #: Diagnostics come at 1 Hz; a node that has not reported for this long is not well.
 FRESH_S = 3.0
-#: What rclpy calls a node whose publisher it knows, but not yet its name.
-UNKNOWN = "_NODE_NAME_UNKNOWN_"
 #: Commands that come while this node is busy must not be lost, or their spacing would not be that of the stream.
 COMMAND_DEPTH = 50
+#: The controller misses it after 1 s: a lost one, and a loop that is late once, are no loss.
+HEARTBEAT_PERIOD_S = 0.2
+#: Reasons may come with every tick and are foreign text: what the summary keeps of them is bounded.
+MAX_HOLDS, MAX_REASON = 1000, 300
 
 
 @dataclass
@@ -52,14 +61,19 @@ class Monitor(Node):
     Args:
         nodes: names of the nodes whose diagnostics count.
         controller: the controller's configuration: its limits are what the commands are judged by.
+        simulated: whether there is a simulator, which knows where the cube is.
     """
 
-    def __init__(self, nodes: Sequence[str], controller: ControllerNodeConfig) -> None:
+    def __init__(self, nodes: Sequence[str], controller: ControllerNodeConfig, simulated: bool = True) -> None:
         super().__init__("wm_monitor")
         self.health: dict[str, NodeHealth] = {}
-        self.status: dict[str, Any] = {}
+        self.status: Status | None = None
         self.mode, self.reason = "", ""
-        self.scene: dict[str, Any] = {}
+        #: Id of the run in progress or, while the controller is idle, of the next one; and of the last one that began.
+        self.run = self.begun = ""
+        self.scene: Scene | None = None
+        #: How many messages of each topic could not be used.
+        self.bad: Counter[str] = Counter()
         self.rows: list[PlanRow] = []
         self.holds: list[str] = []
         self.film: Film | None = None
@@ -71,13 +85,36 @@ class Monitor(Node):
         self._arm = controller.arm
         self._started_s = time.monotonic()
         self._triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop")}
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
-        self.create_subscription(String, "planner/status", self._on_status, qos.LATCHED)
-        self.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
-        self.create_subscription(String, "sim/scene", self._on_scene, qos.LATCHED)
-        self.create_subscription(Image, "camera/image_raw", self._on_frame, qos.SENSOR)
-        self.create_subscription(JointTrajectory, "planner/plan", self._on_plan, qos.COMMAND)
-        self.create_subscription(PoseStamped, self._target, self._on_target, COMMAND_DEPTH)
+        self._role = role = controller.role
+        self._heartbeat = self.create_publisher(Empty, "launcher/heartbeat", qos.COMMAND)
+        self._beat_s = -math.inf
+        self._listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
+        self._listen(String, f"{role}/status", self._on_status, qos.LATCHED)
+        self._listen(String, "controller/state", self._on_state, qos.LATCHED)
+        if simulated:  # beside a real arm it could only be a lie
+            self._listen(String, "sim/scene", self._on_scene, qos.LATCHED)
+        self._listen(Image, "camera/image_raw", self._on_frame, qos.SENSOR)
+        self._listen(JointTrajectory, f"{role}/plan", self._on_plan, qos.COMMAND)
+        self._listen(PoseStamped, self._target, self._on_target, QoSProfile(depth=COMMAND_DEPTH))
+
+    def _listen(self, kind: type, topic: str, take: Callable[[Any], None], profile: QoSProfile) -> None:
+        """Subscribe. Whatever ``take`` raises is the message's fault and ends nothing."""
+
+        def guarded(msg: Any) -> None:
+            try:
+                take(msg)
+            except Exception as error:  # what a foreign message can do to a parser is not to be foreseen
+                self.bad[topic] += 1
+                if self.bad[topic] == 1:
+                    complain(f"a message on {topic} was ignored, as others like it will be: {quoted(error, 200)}")
+
+        self.create_subscription(kind, topic, guarded, profile)
+
+    def beat(self) -> None:
+        """Tell the controller that the loop that watches the run goes on; to be called from that loop."""
+        if time.monotonic() - self._beat_s >= HEARTBEAT_PERIOD_S:
+            self._beat_s = time.monotonic()
+            self._heartbeat.publish(Empty())
 
     # --- questions ----------------------------------------------------------------------------------------------------
     def rivals(self, ours: Sequence[str] = ()) -> str:
@@ -86,7 +123,8 @@ class Monitor(Node):
         ``ours`` are the nodes that may publish, one each. A publisher may be discovered before its name is; until then
         the name is :data:`UNKNOWN`.
         """
-        for topic in (self._target, "planner/plan", "latent"):
+        role = self._role
+        for topic in (self._target, f"{role}/plan", f"{role}/status", "latent", "controller/state"):
             names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
             for name in ours:
                 if name in names:
@@ -108,20 +146,33 @@ class Monitor(Node):
 
     @property
     def done(self) -> bool:
-        """Whether the planner says that the last goal is reached."""
-        return bool(self.status.get("done", False))
+        """Whether the planner has ended the last goal of this run, reached or not."""
+        return self.status is not None and self.status.done and self.status.run in ("", self.begun)
+
+    @property
+    def reached(self) -> bool:
+        """Whether it really reached it."""
+        return self.done and self.status is not None and self.status.reached
+
+    @property
+    def placed(self) -> bool | None:
+        """Whether the cube lies at its goal; None where nobody can tell, as on a real arm."""
+        return None if self.scene is None else self.scene.placed
+
+    @property
+    def seed(self) -> int | None:
+        """Which scene the simulated arm has laid out; None on a real arm."""
+        return None if self.scene is None else self.scene.seed
 
     @property
     def line(self) -> str:
         """The one line that a person watches."""
-        s = self.status
+        s = self.status if self.status is not None else Status(False, 0, 0, False)
         if self.done:
-            return f"sub-goal {s['subgoal'] + 1}/{s['subgoals']}  goal reached"
-        if self.mode in ("holding", "stopped"):
-            return f"sub-goal {s.get('subgoal', 0) + 1}/{s.get('subgoals', 0)}  {self.mode}: {self.reason}"
-        return live_line(
-            s.get("subgoal", 0), s.get("subgoals", 0), s.get("energy"), s.get("plan_ms"), s.get("guardrail", "ok")
-        )
+            return f"sub-goal {s.subgoal + 1}/{s.subgoals}  {'goal reached' if s.reached else 'the planner is done'}"
+        if self.mode in ("holding", *LATCHED):
+            return f"sub-goal {s.subgoal + 1}/{s.subgoals}  {self.mode}: {self.reason}"
+        return live_line(s.subgoal, s.subgoals, s.energy, s.plan_ms, s.guardrail)
 
     def call(self, service: str) -> Any:
         """Call ``start`` or ``stop``; the future of the answer."""
@@ -129,45 +180,50 @@ class Monitor(Node):
         return self._triggers[service].call_async(Trigger.Request())
 
     def begin(self, film: Film) -> None:
-        """Record from now on."""
+        """Record from now on; ``film`` gets the frames."""
         self.film, self._started_s = film, time.monotonic()
 
     # --- topics -------------------------------------------------------------------------------------------------------
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         for status in msg.status:
-            values = {pair.key: pair.value for pair in status.values}
-            self.health[status.name] = NodeHealth(diagnostics.is_ok(status), status.message, values)
+            if status.name in self._nodes:
+                values = {pair.key: pair.value for pair in status.values}
+                self.health[status.name] = NodeHealth(diagnostics.is_ok(status), status.message, values)
 
     def _on_status(self, msg: String) -> None:
-        self.status = status = msg_to_json(msg)
-        if self.film is not None and status["planned"]:
-            energy = status["energy"] if status["energy"] is not None else math.nan
-            self.rows.append(
-                PlanRow(
-                    time.monotonic() - self._started_s,
-                    status["subgoal"],
-                    energy,
-                    status["plan_ms"],
-                    status["latency_ms"],
-                    status["guardrail"],
-                )
-            )
+        self._alone(f"{self._role}/status")
+        self.status = status = parse(Status, msg.data)
+        if self.film is not None and status.planned:
+            assert status.plan_ms is not None and status.latency_ms is not None  # as checked
+            energy = status.energy if status.energy is not None else math.nan
+            at_s = time.monotonic() - self._started_s
+            row = PlanRow(at_s, status.subgoal, energy, status.plan_ms, status.latency_ms, status.guardrail)
+            self.rows.append(row)
 
     def _on_state(self, msg: String) -> None:
-        state = msg_to_json(msg)
-        if self.film is not None and state["mode"] == "holding" and self.mode != "holding":
-            self.holds.append(f"{time.monotonic() - self._started_s:.2f} s: {state['reason']}")
-        self.mode, self.reason = state["mode"], state["reason"]
-        self._stopped_s = state["stamp_s"] if self.mode == "stopped" else math.inf
+        state = parse(State, msg.data)
+        if self.film is not None and state.mode == "holding" and self.mode != "holding" and len(self.holds) < MAX_HOLDS:
+            self.holds.append(f"{time.monotonic() - self._started_s:.2f} s: {state.reason[:MAX_REASON]}")
+        self.mode, self.reason, self.run = state.mode, state.reason[:MAX_REASON], state.run
+        self.begun = self.begun if state.mode == "idle" else state.run
+        self._stopped_s = state.stamp_s if self.mode == "stopped" else math.inf
 
     def _on_scene(self, msg: String) -> None:
-        self.scene = msg_to_json(msg)
+        self._alone("sim/scene")
+        self.scene = parse(Scene, msg.data)
+
+    def _alone(self, topic: str) -> None:
+        """Raises ValueError if two speak on a topic that decides how the run ends: nobody could tell who is right."""
+        names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
+        if len(names) > 1:
+            raise ValueError(f"it has more than one publisher: {', '.join(sorted(names))}")
 
     def _on_frame(self, msg: Image) -> None:
         self.latest_frame = convert.msg_to_image(msg)
         if self.film is not None:
             stamp_s = convert.stamp_to_s(msg.header.stamp)
-            self.film.add(self.latest_frame, stamp_s, self.status.get("subgoal", -1), self.line)
+            subgoal = -1 if self.status is None else self.status.subgoal
+            self.film.add(self.latest_frame, stamp_s, subgoal, self.line)
 
     def _on_plan(self, msg: JointTrajectory) -> None:
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import os
 import sys
 import time
@@ -17,6 +19,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from wm_controller.node_config import ControllerNodeConfig
+from wm_controller.supervisor import LATCHED
+from wm_core import results
 from wm_core.config import parse_yaml
 from wm_core.errors import ConfigError, WmError
 from wm_models.bundle import Bundle
@@ -24,10 +28,10 @@ from wm_planner.goals import load_goals
 from wm_ros import params
 
 from . import graph, paths, report
-from .cli import EXIT_CANNOT_RUN, EXIT_INTERRUPTED
+from .cli import EXIT_CANNOT_RUN
 from .monitor import UNKNOWN, Monitor
-from .processes import NO_LOG_FILES, Processes
-from .terminal import LiveLine
+from .processes import CONTROLLER, NO_LOG_FILES, Processes
+from .terminal import Interrupts, LiveLine, complain, status_of
 
 EXIT_PLACED, EXIT_NOT_PLACED = 0, 1
 DISCOVERY_S = 1.0
@@ -57,6 +61,7 @@ class PickPlace:
     def __init__(self, arguments: argparse.Namespace, interrupted: Callable[[], bool]) -> None:
         self._arguments, self._interrupted = arguments, interrupted
         self._line = LiveLine()
+        self._started = False  # whether the arm may move
         self._began_s = time.monotonic()
         if not arguments.max_seconds > 0.0:
             raise ConfigError(f"--max-seconds {arguments.max_seconds} must be positive")
@@ -81,25 +86,44 @@ class PickPlace:
             goals=arguments.goals,
             record_goal=arguments.goal is None,
             config=arguments.config,
-            settings=self._settings,
+            settings=self._settings_with_us(),
         )
+
+    def _settings_with_us(self) -> dict[str, dict[str, Any]]:
+        """The user's settings, and by whose life and heartbeat the controller may move the arm: ours."""
+        known = {field.name for field in dataclasses.fields(ControllerNodeConfig)}
+        ours = {"launcher_pid": os.getpid(), "launcher_heartbeat": True}
+        return {
+            **self._settings,
+            CONTROLLER: {
+                **self._settings.get(CONTROLLER, {}),
+                **{key: value for key, value in ours.items() if key in known},
+            },
+        }
 
     def run(self) -> int:
         """Run to the end. Returns the exit status; raises WmError if it could not run."""
         folder = paths.new_run_folder(self._arguments.runs)
+        # Written first, so that a folder that takes no results is found before anything moves.
+        results.write_json(folder / "summary.json", {"exit_status": None, "outcome": "wm ended before the run did"})
         goal = folder / "goals" if self._arguments.goal is None else self._arguments.goal
         declared = self._graph(goal)
         rclpy.init(args=list(NO_LOG_FILES), signal_handler_options=SignalHandlerOptions.NO)
         try:
-            self._monitor = Monitor([spec.name for spec in declared.nodes], self._controller)
+            names = [spec.name for spec in declared.nodes]
+            self._monitor = Monitor(names, self._controller, self._arguments.mode != "real")
             self._executor = SingleThreadedExecutor()
             self._executor.add_node(self._monitor)
+            if isinstance(self._interrupted, Interrupts):
+                self._interrupted.around_suspend = self._suspend
             with Processes(folder / "log") as self._processes:
                 try:
                     outcome = self._bring_up(declared) or self._act(folder, goal)
                 except WmError as error:
                     outcome = Outcome(EXIT_CANNOT_RUN, str(error))
-            self._conclude(folder, outcome)
+                finally:
+                    self._halt()  # whatever it is that ends the run, the arm is at rest before the nodes end
+            outcome = self._conclude(folder, outcome)
             return outcome.status
         finally:
             rclpy.try_shutdown()
@@ -133,35 +157,29 @@ class PickPlace:
         """Start the controller and watch until the planner is done, time is up, a node dies, or the user stops it."""
         monitor = self._monitor
         self._acting_since_s = time.monotonic()
-        film = report.Film(folder / "run.mp4", load_goals(goal))
-        monitor.begin(film)
-        try:
-            self._ask("start")
-            self._spin_until(lambda: monitor.done, self._arguments.max_seconds, "acting")
-            if monitor.done:
-                self._spin_until(lambda: bool(monitor.scene.get("placed", True)), SETTLE_S, "settling")
-            if (early := self._stop()) is not None:
-                return early
-        finally:
-            film.close()
-        placed = monitor.scene.get("placed")
-        if placed is None:
-            return Outcome(
-                EXIT_PLACED if monitor.done else EXIT_NOT_PLACED,
-                "the last goal was reached" if monitor.done else "the last goal was not reached",
-            )
-        distance_cm = 100.0 * monitor.scene["goal_distance_m"]
-        where = f"the cube is {distance_cm:.1f} cm from its goal"
-        return (
-            Outcome(EXIT_PLACED, f"placed: {where}", True)
-            if placed
-            else Outcome(EXIT_NOT_PLACED, f"not placed: {where}", False)
-        )
+        monitor.begin(report.Film(folder / "run.mp4", load_goals(goal)))
+        self._ask("start")
+        self._spin_until(lambda: monitor.done, self._arguments.max_seconds, "acting")
+        if monitor.done:
+            self._spin_until(lambda: monitor.placed is not False, SETTLE_S, "settling")
+        held = f"; the controller is {monitor.mode}: {monitor.reason}" if monitor.mode in LATCHED else ""
+        if (early := self._stop()) is not None:
+            return early
+        if (scene := monitor.scene) is None:
+            if monitor.reached:
+                return Outcome(EXIT_PLACED, "the last goal was reached")
+            why = "the planner gave it up" if monitor.done else "time was up"
+            return Outcome(EXIT_NOT_PLACED, f"the last goal was not reached: {why}{held}")
+        where = f"the cube is {100.0 * scene.goal_distance_m:.1f} cm from its goal"
+        if scene.placed:
+            return Outcome(EXIT_PLACED, f"placed: {where}", True)
+        return Outcome(EXIT_NOT_PLACED, f"not placed: {where}{held}", False)
 
-    def _conclude(self, folder: Path, outcome: Outcome) -> None:
-        """Write what the run leaves behind, and say how it ended."""
+    def _conclude(self, folder: Path, outcome: Outcome) -> Outcome:
+        """Write what the run leaves behind, and say how it ended. What cannot be written ends it as "could not"."""
         monitor, now_s = self._monitor, time.monotonic()
         acting_s = now_s - self._acting_since_s if monitor.film is not None else 0.0
+        scene, status = monitor.scene, monitor.status
         summary: dict[str, Any] = {
             "exit_status": outcome.status,
             "outcome": outcome.sentence,
@@ -170,24 +188,44 @@ class PickPlace:
             "bundle": self._bundle.name,
             "wall_s": round(now_s - self._began_s, 2),
             "acting_s": round(acting_s, 2),
-            "goal_distance_m": monitor.scene.get("goal_distance_m"),
+            "goal_distance_m": None if scene is None else scene.goal_distance_m,
             "done": monitor.done,
-            "subgoal": monitor.status.get("subgoal"),
-            "subgoals": monitor.status.get("subgoals"),
+            "reached": monitor.reached,
+            "subgoal": None if status is None else status.subgoal,
+            "subgoals": None if status is None else status.subgoals,
+            "goals": [] if status is None else status.goals,
             **report.statistics(monitor.rows),
             "commands": monitor.envelope.commands,
             "violations": {**monitor.envelope.counts, "step": monitor.long_steps},
             "holds": monitor.holds,
+            "ignored_messages": dict(monitor.bad),
             "nodes": {name: health.values for name, health in sorted(monitor.health.items())},
         }
-        report.write_summary(folder / "summary.json", summary)
-        if monitor.rows:
-            report.draw_energy(folder / "energy.png", monitor.rows, f"{self._bundle.name}: {outcome.sentence}")
+        plot, title = folder / "energy.png", f"{self._bundle.name}: {outcome.sentence}"
+        lost = []
+        for what, write in (
+            ("the summary", lambda: results.write_json(folder / "summary.json", summary)),
+            ("the film", lambda: monitor.film.close() if monitor.film is not None else None),
+            ("the plot", lambda: report.draw_energy(plot, monitor.rows, title) if monitor.rows else None),
+        ):
+            try:
+                write()
+            except Exception as error:  # none of them may take the others with it
+                lost.append(f"{what} is lost: {error}")
+        if lost:
+            outcome = Outcome(EXIT_CANNOT_RUN, f"{outcome.sentence}; but {'; '.join(lost)}", outcome.placed)
+            with contextlib.suppress(WmError):
+                ended = {"exit_status": outcome.status, "outcome": outcome.sentence}
+                results.write_json(folder / "summary.json", summary | ended)
         if outcome.status == EXIT_CANNOT_RUN:
             self._line.end(f"the logs are in {_shown(folder / 'log')}")
-            print(f"wm: {outcome.sentence}", file=sys.stderr)
+            complain(outcome.sentence)
         else:
             self._line.end(f"{outcome.sentence}  ({acting_s:.1f} s, {len(monitor.rows)} plans, {_shown(folder)})")
+        if monitor.bad:
+            ignored = ", ".join(f"{count} on {topic}" for topic, count in monitor.bad.items())
+            complain(f"messages that could not be used were ignored: {ignored}")
+        return outcome
 
     def _alone(self, ours: Sequence[str]) -> bool:
         """Whether nobody but our nodes, named ``ours``, commands an arm on this domain; False while that is not known.
@@ -204,22 +242,29 @@ class PickPlace:
         """Spin until ``true()``; False if before that time is up, a child ends or the user stops the run."""
         until_s = time.monotonic() + timeout_s
         while time.monotonic() < until_s and not self._interrupted() and self._processes.ended() is None:
-            self._executor.spin_once(timeout_sec=SPIN_S)
+            self._spin()
             if true():
                 return True
             if phase == "starting":
                 self._line.show(f"starting: {self._monitor.not_ready()}", phase)
             elif phase:
-                self._line.show(self._monitor.line, (self._monitor.status.get("subgoal"), self._monitor.mode))
+                status = self._monitor.status
+                self._line.show(self._monitor.line, (status and status.subgoal, self._monitor.mode))
                 self._show_window()
         return False
 
+    def _spin(self, timeout_s: float = SPIN_S) -> None:
+        """Take one message, and tell the controller that we watch."""
+        self._monitor.beat()
+        self._executor.spin_once(timeout_sec=timeout_s)
+
     def _ask(self, service: str) -> None:
         """Call a service of the controller and wait for its answer. Raises WmError if it refuses or does not come."""
+        self._started |= service == "start"
         answer = self._monitor.call(service)
         until_s = time.monotonic() + ANSWER_TIMEOUT_S
-        while not answer.done() and time.monotonic() < until_s and not self._processes.has_ended("controller"):
-            self._executor.spin_once(timeout_sec=SPIN_S)
+        while not answer.done() and time.monotonic() < until_s and not self._processes.has_ended(CONTROLLER):
+            self._spin()
         if not answer.done():
             raise WmError(f"the controller did not answer '{service}' within {ANSWER_TIMEOUT_S:g} s")
         if not answer.result().success:
@@ -230,17 +275,36 @@ class PickPlace:
         early = self._end_early()
         try:
             self._ask("stop")
+            self._started = False
         except WmError:
             if early is None:
                 raise
         return early
+
+    def _halt(self) -> str:
+        """Stop the arm if it may move, and never fail; why it could not be stopped, "" if it is or need not."""
+        if not self._started or self._processes.has_ended(CONTROLLER):
+            return ""
+        try:
+            self._ask("stop")
+        except Exception as error:  # an executor that fell is no reason to leave this way out
+            return str(error)
+        return ""
+
+    def _suspend(self, suspend: Callable[[], None]) -> None:
+        """Ctrl-Z: the arm comes to rest first, and stays there until a person resumes it; time goes on meanwhile."""
+        failed = self._halt()
+        still = failed if failed else "the arm is stopped" if self._started else "nothing has been started yet"
+        self._line.end(f"suspended; {still}")
+        suspend()
+        self._line.end(f"continued; {still}" + ("; the service 'resume' goes on" if self._started else ""))
 
     def _end_early(self) -> Outcome | None:
         """The outcome if a node has died or the user has stopped the run."""
         if (ended := self._processes.ended()) is not None:
             held = "; the arm holds where it was" if self._monitor.film is not None else ""
             return Outcome(EXIT_CANNOT_RUN, f"{ended}{held}")
-        return Outcome(EXIT_INTERRUPTED, "stopped by the user") if self._interrupted() else None
+        return Outcome(status_of(self._interrupted), "stopped by the user") if self._interrupted() else None
 
     def _show_window(self) -> None:
         if self._arguments.headless or self._monitor.latest_frame is None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,8 @@ from .graph import NodeSpec
 INTERRUPT_GRACE_S = 3.0
 TERMINATE_GRACE_S = 1.0
 POLL_S = 0.02
+#: The one that commands the arm; it is not killed when we are gone, but told to end, so that the arm comes to rest.
+CONTROLLER = "controller"
 #: ROS would write another log file for each process into ~/.ros; what a node says is in <name>.log already.
 NO_LOG_FILES = ("--ros-args", "--disable-external-lib-logs")
 
@@ -60,7 +62,8 @@ class Processes:
     def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        logs.mkdir(parents=True, exist_ok=True)
+        with _writing(logs):
+            logs.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Processes:
         return self
@@ -72,8 +75,9 @@ class Processes:
 
     def start(self, name: str, command: Sequence[str]) -> None:
         """Start ``command``, whose first word is a path. Its session is its own: a Ctrl-C here does not reach it."""
-        guard = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid())]
-        with open(self._logs / f"{name}.log", "wb") as log:
+        last = signal.SIGTERM if name == CONTROLLER else signal.SIGKILL
+        guard = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), str(int(last))]
+        with _writing(self._logs), open(self._logs / f"{name}.log", "wb") as log:
             self._children[name] = subprocess.Popen(
                 [*guard, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -82,7 +86,8 @@ class Processes:
         """Start a node; its parameters go by file, so that types survive and the run can be repeated from them."""
         file = self._logs / f"{spec.name}.params.yaml"
         parameters = params.to_ros(spec.parameters)
-        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}), encoding="utf-8")
+        with _writing(file):
+            file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}), encoding="utf-8")
         remap = [f"__node:={spec.name}", *(f"{a}:={b}" for a, b in spec.remappings)]
         ros = [*NO_LOG_FILES, "--params-file", str(file), *(word for rule in remap for word in ("-r", rule))]
         self.start(spec.name, [sys.executable, "-m", spec.module, *ros])
@@ -97,8 +102,8 @@ class Processes:
         return None
 
     def has_ended(self, name: str) -> bool:
-        """Whether this child has ended."""
-        return _status(self._children[name]) is not None
+        """Whether this child has ended, or was never started."""
+        return name not in self._children or _status(self._children[name]) is not None
 
     def run(self, name: str, command: Sequence[str], interrupted: Callable[[], bool]) -> None:
         """Run a command to its end, or until ``interrupted``. Raises WmError if it fails."""
@@ -141,5 +146,18 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 def _last_sentence(log: Path) -> str:
     """What the child told the user last, as :func:`wm_ros.node.run_node` and :mod:`wm_bringup.cli` print it."""
-    said = re.findall(r"^(?:wm|\w+_node): (.+)$", log.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    said = re.findall(r"^(?:wm|\w+_node): (.+)$", text, re.MULTILINE)
     return str(said[-1]) if said else ""
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raises WmError in place of an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise WmError(f"cannot write {path}: {error.strerror}; free the space or choose another place") from None

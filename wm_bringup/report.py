@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +13,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from wm_core import results
+from wm_core.errors import WmError
 
 Picture = NDArray[np.uint8]
 
@@ -62,34 +64,38 @@ class Film:
         self._path = path
         self._insets = [_inset(goal, f"goal {k + 1}/{len(goals)}") for k, goal in enumerate(goals)]
         self._writer: cv2.VideoWriter | None = None
+        self._height = 0
         self._start_s = 0.0
         self._written = 0
 
     def add(self, rgb: Picture, stamp_s: float, subgoal: int, caption: str) -> None:
         """Add the frame (H, W, 3) of time ``stamp_s``; the film shows it until the next one's time."""
-        height = round(SIDE_PX * rgb.shape[0] / rgb.shape[1] / 2) * 2
         if self._writer is None:
-            size = SIDE_PX, height + BAR_PX
+            # The first frame decides, as the size of a film cannot change; a slit of a picture makes no film of one.
+            self._height = min(max(round(SIDE_PX * rgb.shape[0] / rgb.shape[1] / 2) * 2, INSET_PX), 2 * SIDE_PX)
+            size = SIDE_PX, self._height + BAR_PX
             self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, size)
             self._start_s = stamp_s
         due = int((stamp_s - self._start_s) * FPS) + 1 - self._written
         if due <= 0:
             return
-        canvas = np.full((height + BAR_PX, SIDE_PX, 3), 24, dtype=np.uint8)
-        canvas[:height] = cv2.resize(rgb[..., ::-1], (SIDE_PX, height), interpolation=cv2.INTER_CUBIC)
+        canvas = np.full((self._height + BAR_PX, SIDE_PX, 3), 24, dtype=np.uint8)
+        canvas[: self._height] = cv2.resize(rgb[..., ::-1], (SIDE_PX, self._height), interpolation=cv2.INTER_CUBIC)
         if 0 <= subgoal < len(self._insets):
-            inset = self._insets[subgoal]
+            inset = self._insets[subgoal][: self._height - 12]
             canvas[12 : 12 + inset.shape[0], -12 - inset.shape[1] : -12] = inset
-        cv2.putText(canvas, caption, (12, height + 26), _FONT, 0.5, _WHITE, 1, cv2.LINE_AA)
+        cv2.putText(canvas, caption, (12, self._height + 26), _FONT, 0.5, _WHITE, 1, cv2.LINE_AA)
         for _ in range(min(due, round(10 * FPS))):  # a camera that was silent for minutes makes no film of minutes
             self._writer.write(canvas)
         self._written += due
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file. Raises WmError if it did not become a film: OpenCV says nothing of a disk that is full."""
         if self._writer is not None:
             self._writer.release()
             self._writer = None
+            if not cv2.VideoCapture(str(self._path)).isOpened():
+                raise WmError(f"cannot write {self._path}; is the disk full?")
 
 
 def _inset(goal: Picture, label: str) -> Picture:
@@ -101,7 +107,7 @@ def _inset(goal: Picture, label: str) -> Picture:
 
 
 def draw_energy(path: Path, rows: Sequence[PlanRow], title: str) -> None:
-    """Draw the energy to the present sub-goal against the planning step; bands are sub-goals."""
+    """Draw the energy to the present sub-goal against the planning step; bands are sub-goals. Raises WmError."""
     width, height, left, right, top, bottom = 960, 480, 80, 24, 56, 56
     canvas = np.full((height, width, 3), 255, dtype=np.uint8)
     top_energy = _nice_ceiling(max((row.energy for row in rows if math.isfinite(row.energy)), default=1.0))
@@ -132,7 +138,7 @@ def draw_energy(path: Path, rows: Sequence[PlanRow], title: str) -> None:
     _text(canvas, title, (left, 30), 0.6)
     _text(canvas, "step of the plan  (bands: sub-goals; orange: a guardrail binds)", (left, height - 14), 0.45)
     _text(canvas, "energy", (12, top - 14), 0.45)
-    cv2.imwrite(str(path), canvas)
+    results.write_bytes(path, cv2.imencode(".png", canvas)[1].tobytes())
 
 
 def _text(canvas: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float) -> None:
@@ -162,8 +168,3 @@ def statistics(rows: Sequence[PlanRow]) -> dict[str, Any]:
         "frame_to_plan_ms_p99": quantile(latency_ms, 0.99),
         "guardrail_activity": dict(Counter(row.guardrail for row in rows if row.guardrail != "ok")),
     }
-
-
-def write_summary(path: Path, summary: dict[str, Any]) -> None:
-    """Write the summary as JSON."""
-    path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import math
 import os
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 from sensor_msgs.msg import Image
 from std_msgs.msg import Int64
 
+from wm_core import results
 from wm_core.errors import ConfigError, WmError
 from wm_planner.goals import load_goals
 from wm_ros import convert, qos
@@ -108,9 +108,9 @@ class Soak(LiveRun):
             except WmError as error:  # what was measured until now is reported all the same
                 early = self._end_early() or Outcome(EXIT_CANNOT_RUN, str(error))
         report = self._report()
-        (folder / "soak.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        results.write_json(folder / "soak.json", report)
         if self._arguments.json is not None:
-            self._arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            results.write_json(self._arguments.json, report)
         self._line.end(summary(report))
         if early is None:
             self._ask("stop")
@@ -132,17 +132,17 @@ class Soak(LiveRun):
             return  # the time is up in the middle of an episode; it is no result
         ended_s = time.time()
         self._between_s.append((ended_s, math.inf))
-        self._wait(lambda: bool(monitor.scene.get("placed")), SETTLE_S)
+        self._wait(lambda: monitor.placed is True, SETTLE_S)
         modes = self._recorder.record.modes[first_hold:]
         holds = tuple(mode.reason for mode in modes if mode.mode != "running" and mode.stamp_s < ended_s)
-        placed, distance_m = bool(monitor.scene.get("placed")), float(monitor.scene.get("goal_distance_m", math.nan))
-        self._episodes.append(Episode(seed, placed, time.monotonic() - began_s, distance_m, holds))
+        distance_m = math.nan if monitor.scene is None else monitor.scene.goal_distance_m
+        self._episodes.append(Episode(seed, monitor.placed is True, time.monotonic() - began_s, distance_m, holds))
 
     def _lay_out(self, seed: int, pictures: Path) -> None:
         """What a person does between two episodes. The arm stays where it is."""
         self._ask("stop")
         self._reset.publish(Int64(data=seed))
-        if not self._wait(lambda: self._monitor.scene.get("seed") == seed, GOALS_WITHIN_S):
+        if not self._wait(lambda: self._monitor.seed == seed, GOALS_WITHIN_S):
             raise WmError(f"the simulated arm did not lay out scene {seed}")
         goals = load_goals(pictures)
         stamp = self._monitor.get_clock().now().to_msg()

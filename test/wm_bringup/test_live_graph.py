@@ -17,6 +17,26 @@ import pytest
 NODES = ("sim_arm", "encoder", "planner", "controller")
 
 
+#: Another node on the domain says what is none of its business, and nonsense besides.
+BAD_MESSAGES = """
+import time
+import rclpy
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from wm_ros import qos
+rclpy.init()
+node = rclpy.create_node("stranger")
+out = {t: node.create_publisher(String, t, qos.LATCHED) for t in ("planner/status", "sim/scene")}
+camera = node.create_publisher(Image, "camera/image_raw", qos.SENSOR)
+until_s = time.monotonic() + 2.0
+while time.monotonic() < until_s:
+    for publisher in out.values():
+        publisher.publish(String(data="{"))
+    camera.publish(Image(encoding="mono16", height=2, width=2, step=4, data=bytes(8)))
+    time.sleep(0.1)
+"""
+
+
 class Wm:
     """``wm pick_place`` in a session of its own."""
 
@@ -40,6 +60,10 @@ class Wm:
             if int(fields[1]) == self.process.pid and fields[0] != "Z" and "-m" in words:
                 found[words[words.index("-m") + 1].rpartition(".")[2].removesuffix("_node")] = int(stat.parent.name)
         return found
+
+    def state(self) -> str:
+        """As in /proc: S sleeping, T stopped."""
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
     def text(self) -> str:
         return (self.folder / "output").read_text()
@@ -122,19 +146,65 @@ def test_a_node_that_is_killed_ends_the_run_and_is_named(start: Callable[..., Wm
 
 
 @pytest.mark.parametrize("moving", [True, False])
-def test_ctrl_c_stops_the_arm_then_the_nodes(start: Callable[..., Wm], moving: bool) -> None:
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=lambda x: str(int(x))
+)
+def test_a_signal_stops_the_arm_then_the_nodes(
+    start: Callable[..., Wm], moving: bool, number: signal.Signals, status: int
+) -> None:
     wm = start()
     if moving:
         wm.wait_until_it_moves()
     else:
         wm.wait_for(lambda: len(wm.children()) == len(NODES))
     children = wm.children()
-    wm.process.send_signal(signal.SIGINT)
-    assert wm.end() == 130, wm.text()
+    wm.process.send_signal(number)
+    assert wm.end() == status, wm.text()
     assert gone(list(children.values()))
-    assert "stopped by the user" in wm.text()
+    assert "stopped by the user" in wm.text() and wm.summary["exit_status"] == status
     if moving:
         assert wm.summary["violations"]["stop"] == 0
+
+
+def test_ctrl_z_stops_the_arm_and_the_time_goes_on(start: Callable[..., Wm]) -> None:
+    wm = start("--max-seconds", 8)
+    wm.wait_until_it_moves()
+    wm.process.send_signal(signal.SIGTSTP)
+    wm.wait_for(lambda: wm.state() == "T")
+    assert "suspended; the arm is stopped" in wm.text()
+    time.sleep(6.0)
+    wm.process.send_signal(signal.SIGCONT)
+    assert wm.end() == 1, wm.text()
+    assert "continued; the arm is stopped; the service 'resume' goes on" in wm.text()
+    summary = wm.summary
+    assert summary["acting_s"] < 16.0 and summary["violations"]["stop"] == 0
+    assert "the controller is stopped" in summary["outcome"]
+
+
+def test_messages_that_are_none_do_not_change_the_outcome(start: Callable[..., Wm]) -> None:
+    wm = start("--max-seconds", 6)
+    wm.wait_until_it_moves()
+    subprocess.run([sys.executable, "-c", BAD_MESSAGES], check=True, timeout=60)
+    assert wm.end() == 1, wm.text()
+    assert "Traceback" not in wm.text() and "placed: the cube is" in wm.text()
+    ignored = wm.summary["ignored_messages"]
+    assert set(ignored) >= {"planner/status", "sim/scene", "camera/image_raw"}
+    assert wm.text().count("a message on sim/scene was ignored") == 1, "said once"
+    assert "messages that could not be used were ignored" in wm.text(), "and once more at the end"
+
+
+def test_results_that_cannot_be_written_do_not_take_the_others_with_them(start: Callable[..., Wm]) -> None:
+    """Something in the place of a file stands for a full disk: the write fails, whoever one is."""
+    wm = start("--max-seconds", 4)
+    wm.wait_until_it_moves()
+    folder = next(wm.folder.glob("runs/*"))
+    for name in ("summary.json", "energy.png"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).mkdir()
+    assert wm.end() == 2, wm.text()
+    assert "but the summary is lost: cannot write " in wm.text() and "the plot is lost: cannot write " in wm.text()
+    assert "Traceback" not in wm.text() and "placed: the cube is" in wm.text()
+    assert cv2.VideoCapture(str(folder / "run.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) > 10
 
 
 def test_nothing_is_left_of_a_wm_that_is_killed(start: Callable[..., Wm]) -> None:

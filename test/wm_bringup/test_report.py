@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from wm_bringup import report
+from wm_core.errors import WmError
 
 GOALS = [np.full((64, 64, 3), 40 * k, dtype=np.uint8) for k in range(3)]
 
@@ -52,6 +53,20 @@ def test_statistics() -> None:
     assert report.statistics([])["plan_ms_p99"] is None
 
 
-def test_summary_is_json(tmp_path: Path) -> None:
-    report.write_summary(tmp_path / "summary.json", {"placed": None, "figures": report.statistics(rows(3))})
-    assert json.loads((tmp_path / "summary.json").read_text())["placed"] is None
+def test_a_film_of_strange_frames_is_a_film_all_the_same(tmp_path: Path) -> None:
+    film = report.Film(tmp_path / "run.mp4", GOALS)
+    for k, shape in enumerate([(1, 4000, 3), (64, 64, 3), (3000, 1, 3), (64, 64, 3)]):
+        film.add(np.zeros(shape, dtype=np.uint8), 0.1 * k, 1, "")
+    film.close()
+    assert cv2.VideoCapture(str(tmp_path / "run.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) >= 4
+
+
+def test_a_film_or_plot_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "run.mp4").mkdir()
+    (tmp_path / "energy.png").mkdir()
+    film = report.Film(tmp_path / "run.mp4", GOALS)
+    film.add(np.zeros((64, 64, 3), dtype=np.uint8), 0.0, 0, "")
+    with pytest.raises(WmError, match=r"cannot write .*run\.mp4"):
+        film.close()
+    with pytest.raises(WmError, match=r"cannot write .*energy\.png"):
+        report.draw_energy(tmp_path / "energy.png", rows(3), "a run")

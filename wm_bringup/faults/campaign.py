@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from wm_bringup import paths
-from wm_bringup.cli import EXIT_INTERRUPTED
 from wm_bringup.processes import Processes
-from wm_bringup.terminal import LiveLine
-from wm_core.errors import WmError
+from wm_bringup.terminal import LiveLine, complain, say, status_of
+from wm_core import results
 
 from .measure import RUNNING
 from .run import FaultRun, Result
@@ -37,36 +34,37 @@ def campaign(arguments: argparse.Namespace, interrupted: Callable[[], bool]) -> 
     """
     faults = chosen(arguments.only)
     folder = paths.new_run_folder(arguments.runs)
+    files = [folder / "faults.json", *([] if arguments.json is None else [arguments.json])]
+    for path in files:
+        results.check_writable(path)
     line, began_s = LiveLine(), time.monotonic()
-    results: list[Result] = []
+    done: list[Result] = []
     if arguments.goal is None:
-        line.show("the expert shows the goal", "goal")
+        line.show("the expert shows the goal", None)
         arguments.goal = folder / "goals"
         with Processes(folder / "log") as processes:
             words = ["goals", "--seed", arguments.seed, "--output", arguments.goal]
             processes.run("goals", [sys.executable, "-m", "wm_bringup.cli", *map(str, words)], interrupted)
-    print(HEAD)
+    say(HEAD)
     for number, fault in enumerate(faults, start=1):
         if interrupted():
             break
-        if sys.stdout.isatty():
-            line.show(f"{number}/{len(faults)}  {fault.name} ...", fault)
+        line.show(f"{number}/{len(faults)}  {fault.name} ...", None)
         arguments.runs = folder / fault.name
-        results.append(_one(arguments, interrupted, fault))
+        done.append(_one(arguments, interrupted, fault))
         if interrupted():
-            results.pop()
+            done.pop()
             break
-        line.end(row(results[-1]))
-    for result in results:
+        line.end(row(done[-1]))
+        for path in files:
+            results.write_json(path, [result.as_json() for result in done])
+    for result in done:
         for failure in result.failures:
-            print(f"wm: {result.fault}: {failure}", file=sys.stderr)
-    well = sum(not result.failures for result in results)
+            complain(f"{result.fault}: {failure}")
+    well = sum(not result.failures for result in done)
     line.end(f"{well} of {len(faults)} faults ended as declared  ({time.monotonic() - began_s:.0f} s, {folder})")
-    write_json(folder / "faults.json", results)
-    if arguments.json is not None:
-        write_json(arguments.json, results)
     if interrupted():
-        return EXIT_INTERRUPTED
+        return status_of(interrupted)
     return EXIT_AS_DECLARED if well == len(faults) else EXIT_NOT_AS_DECLARED
 
 
@@ -93,14 +91,6 @@ def row(result: Result) -> str:
         f"{1e3 * m.arm_travel_m:>8.1f}{over:>9}{sum(m.violations.values()):>7d}"
         f"{result.exit_status:>6d}  {said}  {m.reason}"
     )
-
-
-def write_json(path: Path, results: Sequence[Result]) -> None:
-    """Write all results. Raises WmError if that fails."""
-    try:
-        path.write_text(json.dumps([result.as_json() for result in results], indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise WmError(f"cannot write {path}: {error.strerror}") from None
 
 
 def listing() -> str:

@@ -122,7 +122,7 @@ class FaultRun(LiveRun):
             EXIT_NOT_PLACED, f"{self._measures.outcome}: {self._measures.reason}".rstrip(": ")
         )
 
-    def _conclude(self, folder: Path, outcome: Outcome) -> None:
+    def _conclude(self, folder: Path, outcome: Outcome) -> Outcome:
         until_s = time.monotonic() + GONE_WITHIN_S
         while (orphans := proc.in_sessions(self._sessions)) and time.monotonic() < until_s:
             time.sleep(SPIN_S)
@@ -134,6 +134,7 @@ class FaultRun(LiveRun):
             len(orphans),
             tuple(judge(self._fault, self._measures, outcome, len(orphans), self._complaint)),
         )
+        return outcome
 
     # --- helpers ------------------------------------------------------------------------------------------------------
     def _moving(self, recorder: Recorder) -> bool:

@@ -1,0 +1,135 @@
+"""A run without nodes: what it does on its ways out, and how it says what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wm_bringup import report
+from wm_bringup.heard import Status
+from wm_bringup.pick_place import Outcome, PickPlace
+from wm_core.errors import WmError
+
+
+class Run(PickPlace):
+    """Its graph is up at once; what happens then is for a test to say. ``asked`` are the services it called."""
+
+    def __init__(self, arguments: argparse.Namespace, act: Callable[[Run, Path], Outcome]) -> None:
+        super().__init__(arguments, lambda: False)
+        self.asked: list[str] = []
+        self._do = act
+
+    def _bring_up(self, declared: object) -> None:
+        self._processes.has_ended = lambda name: False  # type: ignore[method-assign]
+
+    def _ask(self, service: str) -> None:
+        self._started |= service == "start"
+        self.asked.append(service)
+
+    def _spin_until(self, true: Callable[[], bool], timeout_s: float, phase: str = "") -> bool:
+        return true()
+
+    def _act(self, folder: Path, goal: Path) -> Outcome:
+        return self._do(self, folder)
+
+
+@pytest.fixture
+def make(tmp_path: Path, tiny_bundle: Path, goal_folder: Path) -> Callable[..., Run]:
+    def new(act: Callable[[Run, Path], Outcome], mode: str = "sim") -> Run:
+        given = {"mode": mode, "arm": None, "seed": 0, "goals": 3, "goal": goal_folder, "config": None, "set": []}
+        given |= {"model": str(tiny_bundle), "max_seconds": 5.0, "headless": True, "runs": tmp_path / "runs"}
+        return Run(argparse.Namespace(**given), act)
+
+    return new
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    return json.loads(next(folder.glob("runs/*/summary.json")).read_text())
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, MemoryError])
+def test_a_crash_of_wm_stops_the_arm(make: Callable[..., Run], tmp_path: Path, error: type[BaseException]) -> None:
+    def act(run: Run, _: Path) -> Outcome:
+        run._ask("start")
+        raise error
+
+    run = make(act)
+    with pytest.raises(error):
+        run.run()
+    assert run.asked == ["start", "stop"]
+    assert summary(tmp_path)["outcome"] == "wm ended before the run did", "what was written first is there"
+
+
+def test_nothing_is_stopped_that_was_not_started(make: Callable[..., Run], capsys: pytest.CaptureFixture) -> None:
+    def act(run: Run, _: Path) -> Outcome:
+        raise WmError("no such thing; do another")
+
+    run = make(act)
+    assert run.run() == 2 and run.asked == []
+    assert "wm: no such thing; do another" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "lost"), [("run.mp4", "film"), ("energy.png", "plot"), ("summary.json", "summary")])
+def test_each_result_that_is_lost_loses_no_other(
+    make: Callable[..., Run], tmp_path: Path, capsys: pytest.CaptureFixture, name: str, lost: str
+) -> None:
+    def act(run: Run, folder: Path) -> Outcome:
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).mkdir()
+        run._acting_since_s = 0.0
+        run._monitor.begin(report.Film(folder / "run.mp4", []))
+        run._monitor.film.add(report._inset(make_picture(), ""), 0.0, 0, "")  # type: ignore[union-attr]
+        run._monitor.rows.append(report.PlanRow(0.1, 0, 1.0, 20.0, 50.0, "ok"))
+        return Outcome(0, "placed: so and so", True)
+
+    assert make(act).run() == 2
+    assert f"wm: placed: so and so; but the {lost} is lost: cannot write " in capsys.readouterr().err
+    folder = next(tmp_path.glob("runs/*"))
+    assert {path.name for path in folder.iterdir() if path.is_file()} == {"run.mp4", "energy.png", "summary.json"} - {
+        name
+    }
+    if name != "summary.json":
+        assert summary(tmp_path)["exit_status"] == 2 and summary(tmp_path)["placed"] is True
+
+
+def make_picture() -> report.Picture:
+    import numpy as np
+
+    return np.zeros((64, 64, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("done", "reached", "status", "sentence"),
+    [
+        (True, True, 0, "the last goal was reached"),
+        (True, False, 1, "the last goal was not reached: the planner gave it up"),
+        (False, False, 1, "the last goal was not reached: time was up"),
+    ],
+)
+def test_a_real_arm_has_reached_its_goal_only_if_the_planner_says_reached(
+    make: Callable[..., Run], capsys: pytest.CaptureFixture, done: bool, reached: bool, status: int, sentence: str
+) -> None:
+    def act(run: Run, folder: Path) -> Outcome:
+        run._monitor.status = Status(False, 2, 3, done, reached=reached)
+        return PickPlace._act(run, folder, run._arguments.goal)
+
+    run = make(act, mode="real")
+    assert run.run() == status and run.asked == ["start", "stop"]
+    assert sentence in capsys.readouterr().out
+
+
+def test_a_folder_that_takes_nothing_is_found_before_anything_starts(
+    make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, value: object) -> None:
+        raise WmError(f"cannot write {path}: No space left on device; free the space")
+
+    monkeypatch.setattr("wm_core.results.write_json", full)
+    run = make(lambda run, folder: pytest.fail("nothing may start"))
+    with pytest.raises(WmError, match="No space left"):
+        run.run()
