@@ -20,6 +20,7 @@ from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.franka_state import RobotState
 from wm_ros.measured_arm import Measured, MeasuredArm, arm_joints
 from wm_ros.node import WmNode, json_to_msg, run_node
+from wm_ros.voices import Voices
 
 from .arms import make_arm
 from .controller import ArmState, Command, Controller, Plan
@@ -44,6 +45,9 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         c = self.config
         self._controller = Controller(c)
         self._arm = make_arm(self, c.base_frame, c.arm, c.limits)
+        self._voices = Voices(self)
+        for topic in self._arm.outputs():
+            self._voices.watch(topic, own=True)
         self._state = self.create_publisher(String, "controller/state", qos.LATCHED)
         self._command = Command(None, None, "", "")
         self._published_s, self._tick_ms, self._plan_age_ms = 0.0, Rolling(), Rolling()
@@ -80,7 +84,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         refused = self._controller.on_state(ArmState(m.stamp_s, m.pose, m.gripper, m.wrench), self.now_s())
         if refused:
             return self.warn(refused)
-        self._arm.take_state(m.pose, m.stamp_s)
+        self._arm.take_state(m.pose, time.monotonic() - (self.now_s() - m.stamp_s))
 
     def _refuse_state(self, sentence: str) -> None:
         self._controller.refuse_state(sentence)
@@ -135,7 +139,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         return self._answer("resumed", self._controller.resume, response)
 
     def _answer(self, done: str, act: Callable[[float], str], response: Trigger.Response) -> Trigger.Response:
-        rival = self._arm.rival()
+        rival = self._voices.rival(at_once=True)
         response.message = f"not {done}: {rival}" if rival else act(self.now_s())
         response.success = not response.message.startswith("not ")
         self._tick()  # so that the state is known before the answer is
@@ -161,9 +165,9 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         command = self._controller.tick(now_s, steady_s)
         holding = command.mode != "running"
         if command.pose is not None:
-            self._arm.send_pose(command.pose, now_s, holding)
-        if command.gripper is not None:
-            self._arm.send_gripper(command.gripper, holding)
+            self._arm.send_pose(command.pose, time.monotonic(), holding)
+        if command.gripper is not None and not holding:
+            self._arm.send_gripper(command.gripper)
         other_mode, other_reason = command.mode != self._command.mode, command.reason != self._command.reason
         if other_mode and command.mode in LATCHED:
             self._arm.stop()
@@ -173,7 +177,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._tick_ms.add(1e3 * (time.perf_counter() - start))
 
     def _health(self) -> Health:
-        if rival := self._arm.rival():
+        if rival := self._voices.rival(at_once=True):
             self._controller.stop(self.now_s(), rival)
         status = self._controller.status(self.now_s())
         values = {key: value for key, value in dataclasses.asdict(status).items() if key != "clipped"}

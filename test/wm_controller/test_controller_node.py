@@ -122,7 +122,7 @@ def test_a_second_publisher_keeps_it_from_starting_and_stops_it_later(context: N
     other = rclpy.create_node("rival")
     other.create_publisher(PoseStamped, "arm/target_pose", qos.COMMAND)
     for _ in range(100):
-        if rig.node._arm.rival():
+        if rig.node._voices.rival(at_once=True):
             break
         rclpy.spin_once(other, timeout_sec=0.05)
     answer = rig.node._on_start(Trigger.Request(), Trigger.Response())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wm_core.errors import ConfigError
 from wm_core.limits import Limits
 
 from .base import Arm
@@ -22,14 +23,16 @@ def make_arm(node: Node, base_frame: str, config: ArmConfig, limits: Limits | No
         base_frame: frame id of all that is sent.
         limits: of the run, which bound a twist stream; None: the defaults of :class:`Limits`.
     Raises:
-        ConfigError: a message package that the arm or its gripper needs is not installed.
+        ConfigError: a message package that the arm or its gripper needs is not installed, or nobody wrote that kind.
     """
     # A configuration can be read where there is no ROS.
     from .grippers import make_gripper
     from .pose_stream import PoseStream
     from .twist_stream import TwistStream
 
-    gripper = make_gripper(node, config.gripper)
+    if config.kind == "pose_stream":
+        return PoseStream(node, base_frame, config, make_gripper(node, config.gripper))
     if config.kind == "twist_stream":
-        return TwistStream(node, base_frame, config, gripper, Limits() if limits is None else limits)
-    return PoseStream(node, base_frame, config, gripper)
+        limits = Limits() if limits is None else limits
+        return TwistStream(node, base_frame, config, make_gripper(node, config.gripper), limits)
+    raise ConfigError(f"an arm of kind '{config.kind}' has no back end; write one, and name it in make_arm")

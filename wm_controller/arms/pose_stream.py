@@ -17,7 +17,7 @@ from wm_ros import convert, qos
 from .base import Arm
 from .config import ArmConfig
 from .grippers.base import Gripper
-from .topics import rivals, unheard
+from .topics import unheard
 
 
 class PoseStream(Arm):
@@ -28,16 +28,19 @@ class PoseStream(Arm):
         self._poses = node.create_publisher(PoseStamped, config.pose_topic, qos.COMMAND)
         self._last: PoseStamped | None = None
 
-    def send_pose(self, pose6: ArrayLike, stamp_s: float, holding: bool = False) -> None:
+    def send_pose(self, pose6: ArrayLike, now_s: float, holding: bool = False) -> None:
         pose = driven(np.asarray(pose6, dtype=np.float64), self._config.tcp_m_rad)
-        message = convert.pose_to_msg(pose, convert.s_to_stamp(stamp_s), self._base_frame)
+        message = convert.pose_to_msg(pose, self._node.get_clock().now().to_msg(), self._base_frame)
         if self._last is not None:
             keep_sign(self._last, message)
         self._last = message
         self._poses.publish(message)
 
-    def send_gripper(self, value: float, holding: bool = False) -> None:
-        self._gripper.send(value, holding)
+    def send_gripper(self, value: float) -> None:
+        self._gripper.send(value)
+
+    def forget_gripper(self) -> None:
+        self._gripper.forget()
 
     def stop(self) -> None:
         """Sends the last target once more: who follows a stream of poses rests at the last one."""
@@ -46,8 +49,8 @@ class PoseStream(Arm):
             self._poses.publish(self._last)
         self._gripper.stop()
 
-    def rival(self) -> str:
-        return rivals(self._node, self._poses) or self._gripper.rival()
+    def outputs(self) -> tuple[str, ...]:
+        return (self._config.pose_topic, *self._gripper.outputs())
 
     def state(self) -> str:
         return unheard(self._poses, "is the arm's controller active?") or self._gripper.state()

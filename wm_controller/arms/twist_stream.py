@@ -8,10 +8,13 @@ the envelope of the controller bounds the targets, not what a loop makes of them
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from numpy.typing import ArrayLike
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from wm_core.limits import Limits
@@ -22,7 +25,7 @@ from ..spatial import ZERO, Quat, Vec, add, minus, quaternion, scaled, shortened
 from .base import Arm
 from .config import ArmConfig, TwistConfig
 from .grippers.base import Gripper
-from .topics import rivals, unheard
+from .topics import unheard
 
 #: Two targets closer in time than this give no velocity; the controller's own ticks are 1 ms or more apart.
 MIN_STEP_S = 1e-3
@@ -31,7 +34,7 @@ Placed = tuple[float, Vec, Quat]  # time (s), position (m), rotation
 
 
 class TwistLaw:
-    """From targets and measured poses to twists. Plain floats, no ROS.
+    """From targets and measured poses to twists. Plain floats, no ROS; all times are of the steady clock.
 
     While the controller runs, the twist is the target's own velocity plus ``gain`` times (target - measured), at most
     the speed limits, changing no faster than the acceleration limits. In a hold, without a fresh state or after a gap
@@ -97,26 +100,30 @@ class TwistStream(Arm):
         self._law = TwistLaw(config.twist, limits)
         self._twists = node.create_publisher(TwistStamped, config.twist.topic, qos.COMMAND)
         self._poses = node.create_publisher(PoseStamped, config.pose_topic, qos.COMMAND)
-        node.create_timer(config.twist.target_timeout_s / 2, self._watch)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # one that nobody can set or stop
+        node.create_timer(config.twist.target_timeout_s / 2, self._watch, clock=steady)
 
     def take_state(self, pose6: ArrayLike, stamp_s: float) -> None:
         self._law.take_state(pose6, stamp_s)
 
-    def send_pose(self, pose6: ArrayLike, stamp_s: float, holding: bool = False) -> None:
-        linear, angular = self._law.twist(pose6, stamp_s, holding)
-        self._publish(self._at_driven(np.asarray(pose6, dtype=np.float64), linear, angular), angular, stamp_s)
-        self._poses.publish(convert.pose_to_msg(pose6, convert.s_to_stamp(stamp_s), self._base_frame))
+    def send_pose(self, pose6: ArrayLike, now_s: float, holding: bool = False) -> None:
+        linear, angular = self._law.twist(pose6, now_s, holding)
+        self._publish(self._at_driven(np.asarray(pose6, dtype=np.float64), linear, angular), angular)
+        self._poses.publish(convert.pose_to_msg(pose6, self._node.get_clock().now().to_msg(), self._base_frame))
 
-    def send_gripper(self, value: float, holding: bool = False) -> None:
-        self._gripper.send(value, holding)
+    def send_gripper(self, value: float) -> None:
+        self._gripper.send(value)
+
+    def forget_gripper(self) -> None:
+        self._gripper.forget()
 
     def stop(self) -> None:
         """Zero twist at once: the receiver's own limits decide how it brakes."""
-        self._publish(*self._law.stop(), self._now_s())
+        self._publish(*self._law.stop())
         self._gripper.stop()
 
-    def rival(self) -> str:
-        return rivals(self._node, self._twists) or rivals(self._node, self._poses) or self._gripper.rival()
+    def outputs(self) -> tuple[str, ...]:
+        return (self._config.twist.topic, self._config.pose_topic, *self._gripper.outputs())
 
     def state(self) -> str:
         return unheard(self._twists, "is the arm's controller active?") or self._gripper.state()
@@ -130,15 +137,12 @@ class TwistStream(Arm):
         return (x, y, z)
 
     def _watch(self) -> None:
-        if self._law.overdue(self._now_s()):
-            self._publish(*self._law.stop(), self._now_s())
+        if self._law.overdue(time.monotonic()):
+            self._publish(*self._law.stop())
 
-    def _now_s(self) -> float:
-        return 1e-9 * self._node.get_clock().now().nanoseconds
-
-    def _publish(self, linear: Vec, angular: Vec, stamp_s: float) -> None:
+    def _publish(self, linear: Vec, angular: Vec) -> None:
         message = TwistStamped()
-        message.header.stamp, message.header.frame_id = convert.s_to_stamp(stamp_s), self._base_frame
+        message.header.stamp, message.header.frame_id = self._node.get_clock().now().to_msg(), self._base_frame
         v, w = message.twist.linear, message.twist.angular
         (v.x, v.y, v.z), (w.x, w.y, w.z) = linear, angular
         self._twists.publish(message)

@@ -6,66 +6,39 @@ rclpy = pytest.importorskip("rclpy")
 
 from geometry_msgs.msg import PoseStamped  # noqa: E402
 
-from wm_controller.arms import ArmConfig, make_arm  # noqa: E402
-from wm_controller.arms.topics import UNKNOWN, rivals  # noqa: E402
+from wm_controller.arms import ArmConfig, GripperConfig, TwistConfig, make_arm  # noqa: E402
+from wm_core.errors import ConfigError  # noqa: E402
 from wm_ros import qos  # noqa: E402
 
 
-def test_a_rival_is_named_and_forgotten_when_it_is_gone(graph) -> None:
-    arm = make_arm(graph.node("controller"), "base", ArmConfig(pose_topic="target_pose"))
-    graph.spin(0.2)
-    assert arm.rival() == ""
-    other = graph.node("teleop", namespace="/desk")
-    other.create_publisher(PoseStamped, "/target_pose", qos.COMMAND)
-    graph.spin_until(lambda: arm.rival() == "the node 'desk/teleop' also publishes /target_pose; end it", arm.rival())
-    graph.destroy(other)
-    graph.spin_until(lambda: arm.rival() == "", arm.rival())
+def test_every_topic_that_an_arm_publishes_is_its_own(graph) -> None:
+    """Whoever adds a publisher to a back end adds it to the outputs."""
+    twist = TwistConfig(topic="twist")
+    for number, config in enumerate(
+        (
+            ArmConfig(pose_topic="a/pose"),
+            ArmConfig(pose_topic="b/pose", gripper=GripperConfig(kind="none")),
+            ArmConfig(kind="twist_stream", pose_topic="c/pose", twist=twist),
+        )
+    ):
+        node = graph.node(f"controller{number}")
+        before = {publisher.topic_name for publisher in node.publishers}
+        arm = make_arm(node, "base", config)
+        published = {publisher.topic_name for publisher in node.publishers} - before
+        assert {node.resolve_topic_name(topic) for topic in arm.outputs()} == published
+        graph.destroy(node)
 
 
-def test_a_second_one_by_our_own_name_is_a_rival(graph) -> None:
-    arm = make_arm(graph.node("controller"), "base", ArmConfig())
-    graph.node("controller").create_publisher(PoseStamped, "arm/target_pose", qos.COMMAND)
-    graph.spin_until(lambda: "the node 'controller' also publishes" in arm.rival(), arm.rival())
+def test_nobody_listens(graph) -> None:
+    arm = make_arm(graph.node("controller"), "base", ArmConfig(gripper=GripperConfig(kind="none")))
+    assert arm.state() == "nobody listens to /arm/target_pose; is the arm's controller active?"
+    graph.node("driver").create_subscription(PoseStamped, "arm/target_pose", lambda _: None, qos.COMMAND)
+    graph.spin_until(lambda: arm.state() == "", arm.state())
 
 
-def test_the_name_after_a_remapping_counts(graph) -> None:
-    """rclpy's count_publishers does not follow remappings; whoever asks it by the name in the code sees nobody."""
-    node = graph.node("controller", cli_args=["--ros-args", "-r", "arm/target_pose:=real/target_pose"])
-    arm = make_arm(node, "base", ArmConfig())
-    graph.node("teleop").create_publisher(PoseStamped, "real/target_pose", qos.COMMAND)
-    graph.spin_until(lambda: "'teleop' also publishes /real/target_pose" in arm.rival(), arm.rival())
-
-
-def test_the_gripper_has_one_commander_too(graph) -> None:
-    from std_msgs.msg import Float64MultiArray
-
-    arm = make_arm(graph.node("controller"), "base", ArmConfig())
-    graph.node("teleop").create_publisher(Float64MultiArray, "arm/gripper_command", qos.COMMAND)
-    graph.spin_until(lambda: "'teleop' also publishes /arm/gripper_command" in arm.rival(), arm.rival())
-
-
-class Nobody:
-    """A node that is only beginning to be discovered."""
-
-    def get_name(self) -> str:
-        return "controller"
-
-    def get_namespace(self) -> str:
-        return "/"
-
-    def get_publishers_info_by_topic(self, topic: str) -> list:
-        class Info:
-            node_name, node_namespace = UNKNOWN, "/"
-
-        class Own:
-            node_name, node_namespace = "controller", "/"
-
-        return [Info, Own]
-
-
-class Publisher:
-    topic_name = "/target_pose"
-
-
-def test_a_rival_without_a_name_yet_is_a_rival() -> None:
-    assert rivals(Nobody(), Publisher()) == "a node that is not known by name yet also publishes /target_pose; end it"
+@pytest.mark.parametrize("part", ["arm", "gripper"])
+def test_a_kind_that_nobody_wrote_is_no_other_kind(graph, part: str) -> None:
+    config = ArmConfig()
+    object.__setattr__(config if part == "arm" else config.gripper, "kind", "telepathy")
+    with pytest.raises(ConfigError, match=f"{part} of kind 'telepathy' has no back end"):
+        make_arm(graph.node("controller"), "base", config)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from rclpy.node import Node
 
+from wm_core.errors import ConfigError
+
 from ..config import GripperConfig
 from .base import Gripper, NoGripper
 
 
 def make_gripper(node: Node, config: GripperConfig) -> Gripper:
-    """The gripper that ``config`` describes. Raises ConfigError if a message package that it needs is not installed."""
+    """The gripper that ``config`` describes. Raises ConfigError as :func:`make_arm` does."""
     if config.kind == "franka":
         from .franka import FrankaGripper
 
@@ -22,4 +24,6 @@ def make_gripper(node: Node, config: GripperConfig) -> Gripper:
         from .position import PositionGripper
 
         return PositionGripper(node, config)
-    return NoGripper()
+    if config.kind == "none":
+        return NoGripper()
+    raise ConfigError(f"a gripper of kind '{config.kind}' has no back end; write one, and name it in make_gripper")

@@ -34,32 +34,30 @@ class FrankaGripper(Gripper):
         self._config = config
         self._grasp = ActionClient(node, Grasp, config.topic)
         self._move = ActionClient(node, Move, config.move_topic)
-        self._goals = Goals(lambda: 1e-9 * node.get_clock().now().nanoseconds, preempt=False)
+        self._goals = Goals(preempt=False)
+        self.forget()
+
+    def forget(self) -> None:
         self._turn: float | None = None  # the command's furthest value in the direction it has gone
         self._closing: bool | None = None  # None: the command has not turned yet
-        self._due = False
+        self._goals.forget()
 
-    def send(self, value: float, holding: bool = False) -> None:
+    def send(self, value: float) -> None:
         if self._turn is None:
             self._turn = value
         if self._closing is not True and value >= self._turn + HYSTERESIS:
-            self._closing, self._due = True, True
+            self._turn, self._closing = value, True
+            self._begin(closing=True)
         elif self._closing is not False and value <= self._turn - HYSTERESIS:
-            self._closing, self._due = False, True
-        if self._due:
-            self._turn = value
+            self._turn, self._closing = value, False
+            self._begin(closing=False)
         elif self._closing is not None:
             self._turn = max(self._turn, value) if self._closing else min(self._turn, value)
-        if holding:
-            return
-        if self._due:
-            self._due = False
-            self._begin()
         self._goals.poll()
 
-    def _begin(self) -> None:
+    def _begin(self, closing: bool) -> None:
         c = self._config
-        if self._closing:
+        if closing:
             # Any width counts as grasped: what it is that stands between the fingers is not known here.
             goal = Grasp.Goal(width=c.closed, speed=c.speed_m_s, force=c.force_n)
             goal.epsilon.inner = goal.epsilon.outer = FRANKA_WIDTH_M
@@ -68,8 +66,9 @@ class FrankaGripper(Gripper):
             self._goals.send(self._move, Move.Goal(width=c.open, speed=c.speed_m_s))
 
     def stop(self) -> None:
-        """Ends a motion under way; begun again after a resume. A grasp that has ended goes on squeezing."""
-        self._due = self._goals.cancel() or self._due
+        """A grasp that has ended goes on squeezing."""
+        self.forget()
+        self._goals.cancel()
 
     def state(self) -> str:
         for client, name in ((self._grasp, self._config.topic), (self._move, self._config.move_topic)):

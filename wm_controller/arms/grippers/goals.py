@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from dataclasses import dataclass
 from typing import Any
 
 from action_msgs.msg import GoalStatus
 
+from wm_core.errors import quoted
+
 #: Longer than any motion of the fingers (0.08 m at 0.05 m/s takes 1.6 s): a goal without an answer for so long is lost.
 TIMEOUT_S = 5.0
+#: Of so many goals that were lost it is remembered that they may still move something.
+MOST_LOST = 8
+
+
+@dataclass(eq=False)
+class _Flight:
+    """A goal that was sent and has not ended."""
+
+    since_s: float
+    handle: Any = None  # None: not accepted yet
+    cancelled: bool = False
+    lost: bool = False
+
+    def cancel(self) -> None:
+        """End it, if need be as soon as it is accepted."""
+        self.cancelled = True
+        if self.handle is not None:
+            self.handle.cancel_goal_async()
 
 
 class Goals:
     """Sends goals through ``rclpy.action.ActionClient`` objects.
 
+    Nothing is sent but by :meth:`send` and :meth:`poll`, which are called while the controller runs: a goal that waits
+    is not begun in a hold.
+
     Args:
-        now_s: the node's clock.
         preempt: whether the server ends an old goal by itself when a new one comes. Franka's does not: it starts a
             thread for each, so that the next goal waits here until the last one has ended.
     """
 
-    def __init__(self, now_s: Callable[[], float], preempt: bool) -> None:
-        self._now_s, self._preempt = now_s, preempt
+    def __init__(self, preempt: bool) -> None:
+        self._preempt = preempt
         self._waiting: tuple[Any, Any] | None = None  # client and goal
-        self._flight = 0  # counts goals, so that the answer to an old one is known for what it is
-        self._since_s: float | None = None  # when the goal in flight was sent; None: there is none
-        self._handle: Any = None
+        self._flights: list[_Flight] = []
         self._trouble = ""
 
     def send(self, client: Any, goal: Any) -> None:
@@ -35,52 +56,50 @@ class Goals:
 
     def poll(self) -> None:
         """To be called at each tick: sends what waits."""
-        if self._since_s is not None and not 0.0 <= self._now_s() - self._since_s < TIMEOUT_S:
-            self._since_s, self._trouble = None, f"the gripper has not ended a motion within {TIMEOUT_S:g} s"
-        if self._waiting is None or (self._since_s is not None and not self._preempt):
+        now_s = time.monotonic()
+        for flight in self._flights:
+            if not flight.lost and now_s - flight.since_s >= TIMEOUT_S:
+                flight.lost, self._trouble = True, f"the gripper has not ended a motion within {TIMEOUT_S:g} s"
+        busy = not self._preempt and any(not flight.lost for flight in self._flights)
+        if self._waiting is None or busy or not self._waiting[0].server_is_ready():
             return
-        client, goal = self._waiting
-        if not client.server_is_ready():
-            return
-        self._waiting, self._handle, self._since_s = None, None, self._now_s()
-        self._flight += 1
-        flight = self._flight
+        (client, goal), self._waiting = self._waiting, None
+        flight = _Flight(now_s)
+        self._flights = [*self._flights[-MOST_LOST:], flight]
         client.send_goal_async(goal).add_done_callback(lambda future: self._answered(flight, future))
 
-    def cancel(self) -> bool:
-        """Withdraw what waits and end what moves. Whether there was anything."""
-        had = self._waiting is not None or self._since_s is not None
+    def forget(self) -> None:
+        """Withdraw what waits; what moves goes on."""
         self._waiting = None
-        if self._since_s is not None and self._handle is not None:
-            self._handle.cancel_goal_async()
-        elif self._since_s is not None:
-            self._flight = -self._flight  # not accepted yet: cancelled when it is
-        return had
+
+    def cancel(self) -> None:
+        """Withdraw what waits and end what moves."""
+        self.forget()
+        for flight in self._flights:
+            flight.cancel()
 
     def trouble(self) -> str:
         """Why the last goal did not end well; "" if it did."""
         return self._trouble
 
-    def _answered(self, flight: int, future: Any) -> None:
+    def _answered(self, flight: _Flight, future: Any) -> None:
         handle = future.result()
-        if -flight == self._flight:
-            self._flight = flight
-            if handle.accepted:
-                handle.cancel_goal_async()
-        if flight != self._flight:
-            return
         if not handle.accepted:
-            self._since_s, self._trouble = None, "the gripper refused a motion"
-            return
-        self._handle = handle
+            return self._end(flight, "the gripper refused a motion")
+        flight.handle = handle
+        # One that is accepted so late that it was given up would surprise whoever works at the gripper.
+        if flight.cancelled or flight.lost:
+            flight.cancel()
         handle.get_result_async().add_done_callback(lambda result: self._ended(flight, result))
 
-    def _ended(self, flight: int, future: Any) -> None:
-        if flight != self._flight:
-            return
+    def _ended(self, flight: _Flight, future: Any) -> None:
         answer = future.result()
-        self._since_s, self._handle = None, None
         well = answer.status in (GoalStatus.STATUS_SUCCEEDED, GoalStatus.STATUS_CANCELED)
-        error = getattr(answer.result, "error", "") or "the driver gives no reason"
-        self._trouble = "" if well else f"the gripper did not end a motion: {error}"
-        self.poll()
+        error = quoted(getattr(answer.result, "error", "") or "the driver gives no reason", 200)[1:-1]
+        self._end(flight, "" if well else f"the gripper did not end a motion: {error}")
+
+    def _end(self, flight: _Flight, trouble: str) -> None:
+        """What became of the newest goal is told; an older one has nothing to say any more."""
+        if self._flights and flight is self._flights[-1]:
+            self._trouble = trouble
+        self._flights = [other for other in self._flights if other is not flight]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import time
 
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
@@ -10,7 +10,7 @@ from std_msgs.msg import Float64MultiArray
 from wm_ros import convert, qos
 
 from ..config import GripperConfig
-from ..topics import rivals, unheard
+from ..topics import unheard
 from .base import Gripper
 
 #: Grippers take each message for a new goal: a change is sent at once, the same value only to reach a late joiner.
@@ -22,28 +22,30 @@ class PositionGripper(Gripper):
     """Publishes on ``config.topic`` of ``node``."""
 
     def __init__(self, node: Node, config: GripperConfig) -> None:
-        self._node, self._config = node, config
+        self._config = config
         self._positions = node.create_publisher(Float64MultiArray, config.topic, qos.COMMAND)
         self._last: float | None = None
-        self._sent_s = math.nan  # nothing has been sent yet
+        self._sent_s: float | None = None  # None: nothing has been sent yet, so that there is nothing to repeat
 
-    def send(self, value: float, holding: bool = False) -> None:
-        now_s = 1e-9 * self._node.get_clock().now().nanoseconds
+    def send(self, value: float) -> None:
+        now_s = time.monotonic()
         if self._last is None:
             self._last = value
-        changed = not holding and abs(value - self._last) >= CHANGE
-        if changed:
+        if abs(value - self._last) >= CHANGE:
             self._last = value
-        elif math.isnan(self._sent_s) or 0.0 <= now_s - self._sent_s < REPEAT_S:
+        elif self._sent_s is None or now_s - self._sent_s < REPEAT_S:
             return
         self._sent_s = now_s
         self._positions.publish(convert.gripper_command_to_msg(self._config.scaled(self._last)))
 
+    def forget(self) -> None:
+        self._last = self._sent_s = None
+
     def stop(self) -> None:
         """A position that was sent is held; the topic has no way to take it back."""
 
-    def rival(self) -> str:
-        return rivals(self._node, self._positions)
+    def outputs(self) -> tuple[str, ...]:
+        return (self._config.topic,)
 
     def state(self) -> str:
         return unheard(self._positions, "is the gripper's driver running?")

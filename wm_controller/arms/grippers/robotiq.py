@@ -28,25 +28,26 @@ class RobotiqGripper(Gripper):
     def __init__(self, node: Node, config: GripperConfig) -> None:
         self._config = config
         self._command = ActionClient(node, GripperCommand, config.topic)
-        self._goals = Goals(lambda: 1e-9 * node.get_clock().now().nanoseconds, preempt=True)
+        self._goals = Goals(preempt=True)
         self._last: float | None = None
-        self._due = False
 
-    def send(self, value: float, holding: bool = False) -> None:
+    def send(self, value: float) -> None:
         if self._last is None:
             self._last = value
-        if holding:
-            return
-        if self._due or abs(value - self._last) >= CHANGE:
-            self._last, self._due = value, False
+        if abs(value - self._last) >= CHANGE:
+            self._last = value
             goal = GripperCommand.Goal()
             goal.command.position, goal.command.max_effort = self._config.scaled(value), self._config.force_n
             self._goals.send(self._command, goal)
         self._goals.poll()
 
+    def forget(self) -> None:
+        self._last = None
+        self._goals.forget()
+
     def stop(self) -> None:
-        """Ends a motion under way; begun again after a resume."""
-        self._due = self._goals.cancel() or self._due
+        self.forget()
+        self._goals.cancel()
 
     def state(self) -> str:
         if not self._command.server_is_ready():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
@@ -71,15 +72,11 @@ class Client:
 
 
 class Clock:
-    """A node that is only asked for its clock."""
+    """The steady clock, set by hand."""
 
-    now_s = 1000.0
-
-    def get_clock(self) -> Clock:
-        return self
-
-    def now(self):
-        return SimpleNamespace(nanoseconds=int(1e9 * self.now_s))
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now_s)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, name: str, package: str, actions: dict) -> ModuleType:

@@ -21,9 +21,8 @@ def grasp_goal(**values) -> Message:
 @pytest.fixture
 def hand(monkeypatch: pytest.MonkeyPatch):
     back_end = install(monkeypatch, "franka", "franka_msgs", {"Grasp": grasp_goal, "Move": Message})
-    clock = Clock()
-    gripper = back_end.FrankaGripper(clock, HAND)
-    gripper.clock = clock
+    gripper = back_end.FrankaGripper(None, HAND)
+    gripper.clock = Clock(monkeypatch)
     return gripper
 
 
@@ -92,6 +91,7 @@ def test_the_next_goal_waits_for_the_last_and_the_newest_wins(hand, clients) -> 
     hand.send(0.0)
     assert len(grasp.goals) == 1 and not move.goals
     grasp.end()
+    hand.send(0.0)
     assert len(move.goals) == 1 and len(grasp.goals) == 1
 
 
@@ -104,8 +104,9 @@ def test_a_goal_that_is_never_answered_does_not_block_the_hand(hand, clients) ->
     hand.clock.now_s += 5.1
     hand.send(0.0)
     assert len(move.goals) == 1 and "has not ended a motion" in hand.state()
-    grasp.accept()
-    grasp.end(GoalStatus.STATUS_ABORTED)  # too late to mean anything
+    assert grasp.accept().cancelled, "so late that nobody expects it"
+    grasp.end(GoalStatus.STATUS_ABORTED)
+    assert "has not ended a motion" in hand.state()
     move.accept()
     move.end()
     assert hand.state() == ""
@@ -121,33 +122,57 @@ def test_it_waits_for_its_server(hand, clients) -> None:
     assert len(clients[0].goals) == 1 and hand.state() == ""
 
 
-def test_a_hold_begins_no_motion(hand, clients) -> None:
-    hand.send(0.0)
-    hand.send(1.0, holding=True)
-    assert not clients[0].goals
-    hand.send(1.0)
-    assert len(clients[0].goals) == 1
-
-
-def test_a_stop_ends_a_motion_and_a_resume_begins_it_again(hand, clients) -> None:
-    grasp, _ = clients
+def test_a_goal_that_waits_is_not_begun_in_a_hold(hand, clients) -> None:
+    """While the controller does not run it sends no command; the answer to the last goal comes all the same."""
+    grasp, move = clients
     hand.send(0.0)
     hand.send(1.0)
+    hand.send(0.0)
+    grasp.accept()
+    grasp.end()
+    assert not move.goals
+    hand.send(0.0)
+    assert len(move.goals) == 1
+
+
+def test_a_stop_ends_a_motion_for_good(hand, clients) -> None:
+    grasp, move = clients
+    hand.send(0.0)
+    hand.send(1.0)
+    hand.send(0.0)  # waits for the grasp to end
     handle = grasp.accept()
     hand.stop()
     assert handle.cancelled
     grasp.end(GoalStatus.STATUS_CANCELED)
-    hand.send(1.0, holding=True)
-    assert len(grasp.goals) == 1 and hand.state() == ""
+    for value in (1.0, 1.0, 0.9):
+        hand.send(value)
+    assert len(grasp.goals) == 1 and not move.goals and hand.state() == ""
+    hand.send(0.6)
+    assert len(move.goals) == 1, "what the plans ask for from then on is done"
+
+
+def test_what_was_due_is_forgotten_when_told(hand, clients) -> None:
+    """As at a resume: a person may have opened the hand."""
+    grasp, move = clients
+    Client.ready = False
+    hand.send(0.0)
     hand.send(1.0)
-    assert len(grasp.goals) == 2
+    hand.forget()
+    Client.ready = True
+    for value in (0.3, 0.3, 0.4):
+        hand.send(value)
+    assert not grasp.goals and not move.goals
+    hand.send(0.5)
+    assert len(grasp.goals) == 1
 
 
 def test_a_stop_before_the_answer_cancels_what_is_accepted_later(hand, clients) -> None:
     hand.send(0.0)
     hand.send(1.0)
     hand.stop()
-    assert clients[0].accept().cancelled
+    hand.send(0.0)
+    hand.send(1.0)
+    assert clients[0].accept().cancelled, "also when the next goal waits already"
 
 
 def test_a_stop_does_not_let_go(hand, clients) -> None:
@@ -157,7 +182,7 @@ def test_a_stop_does_not_let_go(hand, clients) -> None:
     handle = grasp.accept()
     grasp.end()
     hand.stop()
-    hand.send(1.0, holding=True)
+    hand.send(1.0)
     hand.send(1.0)
     assert not handle.cancelled and len(grasp.goals) == 1 and not move.goals
 

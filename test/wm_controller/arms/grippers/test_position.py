@@ -11,10 +11,11 @@ from wm_controller.arms.grippers.base import NoGripper  # noqa: E402
 from wm_controller.arms.grippers.position import REPEAT_S, PositionGripper  # noqa: E402
 
 
-class Recorder(Clock):
+class Recorder:
     """A node whose only publisher writes down what it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.sent: list[float] = []
 
     def create_publisher(self, kind, topic: str, profile) -> Recorder:
@@ -25,8 +26,8 @@ class Recorder(Clock):
 
 
 @pytest.fixture
-def node() -> Recorder:
-    return Recorder()
+def node(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    return Recorder(Clock(monkeypatch))
 
 
 def test_a_change_is_sent_at_once_and_repeated_for_late_joiners(node: Recorder) -> None:
@@ -34,25 +35,38 @@ def test_a_change_is_sent_at_once_and_repeated_for_late_joiners(node: Recorder) 
     for value in (0.0, 0.0, 1.0, 1.0, 0.995, 0.2):
         gripper.send(value)
     assert node.sent == pytest.approx([0.0, 0.8])
-    node.now_s += 1.01 * REPEAT_S
+    node.clock.now_s += 1.01 * REPEAT_S
     gripper.send(0.2)
     gripper.stop()
     assert node.sent == pytest.approx([0.0, 0.8, 0.8])
 
 
-def test_nothing_is_sent_before_the_command_moves_nor_in_a_hold(node: Recorder) -> None:
+def test_nothing_is_sent_before_the_command_moves(node: Recorder) -> None:
     gripper = PositionGripper(node, GripperConfig())
     for _ in range(3):
         gripper.send(0.375)
-        node.now_s += 2 * REPEAT_S
-    gripper.send(1.0, holding=True)
+        node.clock.now_s += 2 * REPEAT_S
     assert node.sent == []
     gripper.send(1.0)
     assert node.sent == [1.0]
+
+
+def test_what_was_forgotten_is_neither_repeated_nor_caught_up_with(node: Recorder) -> None:
+    gripper = PositionGripper(node, GripperConfig())
+    gripper.send(0.0)
+    gripper.send(1.0)
+    gripper.forget()
+    for _ in range(3):
+        node.clock.now_s += 2 * REPEAT_S
+        gripper.send(0.2)  # a person has opened it
+    assert node.sent == [1.0]
+    gripper.send(0.5)
+    assert node.sent == [1.0, 0.5]
 
 
 def test_an_arm_without_a_gripper() -> None:
     gripper = NoGripper()
     gripper.send(0.5)
     gripper.stop()
-    assert gripper.state() == gripper.rival() == ""
+    gripper.forget()
+    assert gripper.state() == "" and gripper.outputs() == ()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from stand_ins import Client, Clock, Message, install
+from stand_ins import Client, Handle, Message, install
 
 from wm_controller.arms import ArmConfig, GripperConfig, make_arm
 from wm_core.errors import ConfigError
@@ -17,7 +17,7 @@ def gripper(monkeypatch: pytest.MonkeyPatch):
         return Message(command=Message(position=0.0, max_effort=0.0))
 
     back_end = install(monkeypatch, "robotiq", "control_msgs", {"GripperCommand": goal})
-    return back_end.RobotiqGripper(Clock(), ROBOTIQ)
+    return back_end.RobotiqGripper(None, ROBOTIQ)
 
 
 def sent() -> list[tuple[float, float]]:
@@ -36,25 +36,40 @@ def test_closedness_becomes_the_angle_of_the_knuckle(gripper) -> None:
     assert sent() == [(pytest.approx(0.4), 20.0), (pytest.approx(0.8), 20.0), (0.0, 20.0)], "it preempts"
 
 
-def test_nothing_moves_before_the_command_does_nor_in_a_hold(gripper) -> None:
+def test_nothing_moves_before_the_command_does(gripper) -> None:
     gripper.send(0.4)
     gripper.send(0.4)
-    gripper.send(1.0, holding=True)
     assert sent() == []
     gripper.send(1.0)
     assert len(sent()) == 1
 
 
-def test_a_stop_ends_a_motion_and_a_resume_begins_it_again(gripper) -> None:
+def test_a_stop_ends_every_motion_for_good(gripper) -> None:
     gripper.send(0.0)
+    gripper.send(0.5)
     gripper.send(1.0)
-    handle = Client.made[0].accept()
+    client = Client.made[0]
+    last = client.accept()
     gripper.stop()
-    assert handle.cancelled
-    gripper.send(1.0, holding=True)
-    assert len(sent()) == 1
+    assert last.cancelled
+    client.futures[0].set(first := Handle())
+    assert first.cancelled, "a goal that the server had not answered yet"
+    gripper.send(1.0)
     gripper.send(1.0)
     assert len(sent()) == 2
+    gripper.send(0.9)
+    assert len(sent()) == 3
+
+
+def test_what_was_due_is_forgotten_when_told(gripper) -> None:
+    Client.ready = False
+    gripper.send(0.0)
+    gripper.send(1.0)
+    gripper.forget()
+    Client.ready = True
+    gripper.send(0.3)
+    gripper.send(0.3)
+    assert sent() == []
 
 
 def test_a_missing_server_is_named(gripper) -> None:
