@@ -15,7 +15,7 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from wm_controller.arms import ArmConfig, GripperConfig, TwistConfig, make_arm  # noqa: E402
-from wm_controller.arms.twist_stream import TwistLaw  # noqa: E402
+from wm_controller.arms.twist_law import TwistLaw  # noqa: E402
 from wm_controller.spatial import euler, length, quaternion, turn_between, turned  # noqa: E402
 from wm_core.limits import Limits  # noqa: E402
 from wm_ros import convert, qos  # noqa: E402
