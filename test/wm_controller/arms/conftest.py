@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 rclpy = pytest.importorskip("rclpy")
+pytest.importorskip("rclpy.node")
+pytest.importorskip("rclpy.executors")
 
 
 class Graph:
