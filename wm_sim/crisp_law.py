@@ -10,12 +10,10 @@ from wm_core import pose as poses
 from wm_core.pose import Array
 
 from .failures import Failures
-from .scene import CONTROL_EVERY, TIMESTEP_S
+from .scene import CONTROL_EVERY, FAR_M, TIMESTEP_S
 
 #: The filtered and clipped target is renewed as often as the scene's impedance law runs.
 CONTROL_S = CONTROL_EVERY * TIMESTEP_S
-#: A target further away than this is not one of an arm of 0.855 m, and its squares need not be finite.
-FAR_M = 10.0
 
 
 class CrispLaw:

@@ -11,6 +11,7 @@ import gc
 import importlib.util
 import os
 import sys
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_core import pose as poses
-from wm_core.errors import WmError
+from wm_core.errors import WmError, quoted
 
 Array = NDArray[np.float64]
 
@@ -32,6 +33,8 @@ NULLSPACE_STIFFNESS = 5.0
 HOME_JOINTS_RAD = np.array([0.0, 0.195, 0.0, -2.43, 0.0, 2.62, 0.785])
 #: TCP pose at reset: 0.25 m above the middle of the workspace, gripper straight down.
 HOME_POSE: Array = np.array([0.45, 0.0, 0.25, np.pi, 0.0, 0.0])
+#: A target further away than this is none for an arm of 0.855 m, and what is made of it need not be finite.
+FAR_M = 10.0
 CUBE_HALF_M = 0.02
 #: Where cubes start and where they go (x low, x high, y low, y high), metres in the base frame.
 CUBE_AREA_M = (0.36, 0.60, -0.20, 0.20)
@@ -40,6 +43,8 @@ MIN_CARRY_M = 0.12
 PLACED_TOLERANCE_M = 0.04
 _GRIPPER_DRIVER_RANGE_RAD = 0.8
 _FINGERS_FULL_SCALE = 255.0
+#: Variables that choose another GL than the one which works where nothing is chosen.
+_GL_VARIABLES = ("PYOPENGL_PLATFORM", "MUJOCO_EGL_DEVICE_ID", "__EGL_VENDOR_LIBRARY_DIRS")
 _VISUAL_GROUP, _COLLISION_GROUP = 2, 3  # geom groups of the assets
 _GRIPPER_MESHES = ("base_mount", "base", "driver", "coupler", "follower", "spring_link")
 
@@ -269,14 +274,17 @@ class PandaScene:
         # Multisampling costs 4x in software; only pictures for people get it.
         self.model.vis.quality.offsamples = 4 if visual else 0
         hook, sys.unraisablehook = sys.unraisablehook, lambda _: None  # a half-made renderer complains when collected
-        try:
-            renderer = self._mujoco.Renderer(self.model, height=height, width=width)
-        except Exception:
-            renderer = None
+        renderer, trouble = None, ""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # GLFW warns of what is said below
+            try:
+                renderer = self._mujoco.Renderer(self.model, height=height, width=width)
+            except Exception as error:
+                trouble = quoted(error)
         gc.collect()
         sys.unraisablehook = hook
         if renderer is None:
-            raise WmError(f"MuJoCo cannot open an offscreen GL context; {_gl_advice()}")
+            raise WmError(f"MuJoCo cannot open an offscreen GL context ({trouble}); {_gl_advice()}")
         return renderer
 
     def show(self, qpos: Array) -> None:
@@ -295,7 +303,10 @@ def _gl_advice() -> str:
     packages = {"egl": "libegl1 libgl1-mesa-dri", "osmesa": "libosmesa6"}
     if backend not in packages:
         return f"MUJOCO_GL is '{backend}': set it to egl (headless) or osmesa (software)"
-    return f"install the GL libraries: apt-get install {packages[backend]} (MUJOCO_GL is '{backend}')"
+    # MuJoCo itself sets PYOPENGL_PLATFORM to the back end.
+    chosen = [name for name in _GL_VARIABLES if os.environ.get(name, backend) != backend]
+    unset = f"unset {' and '.join(chosen)}, or " if chosen else ""
+    return f"{unset}install the GL libraries: apt-get install {packages[backend]} (MUJOCO_GL is '{backend}')"
 
 
 def sample_place(rng: np.random.Generator) -> Array:
@@ -306,15 +317,17 @@ def sample_place(rng: np.random.Generator) -> Array:
 
 def _import_mujoco() -> Any:
     """MuJoCo with its GL back end; MUJOCO_GL defaults to egl (headless)."""
-    os.environ.setdefault("MUJOCO_GL", "egl")
+    os.environ["MUJOCO_GL"] = os.environ.get("MUJOCO_GL", "").strip() or "egl"
     try:
         import mujoco
     except ModuleNotFoundError as error:
-        if error.name == "mujoco":
-            raise WmError("the simulator needs MuJoCo: pip install 'wm_bringup[sim]'") from None
-        raise
-    except (ImportError, AttributeError, OSError, RuntimeError):
-        raise WmError(f"MuJoCo's offscreen GL does not load; {_gl_advice()}") from None
+        if error.name != "mujoco":
+            raise WmError(f"MuJoCo needs the module {error.name}: pip install mujoco brings it") from None
+        raise WmError("the simulator needs MuJoCo: pip install mujoco (./wm of the clone does it by itself)") from None
+    except Exception as error:  # whatever the GL back end raises while it loads its libraries
+        raise WmError(f"MuJoCo's offscreen GL does not load ({quoted(error)}); {_gl_advice()}") from None
+    if not hasattr(mujoco, "MjSpec"):
+        raise WmError(f"the simulator needs a newer MuJoCo than {mujoco.__version__}: pip install --upgrade mujoco")
     return mujoco
 
 
@@ -322,7 +335,8 @@ def _assets() -> Path:
     spec = importlib.util.find_spec("gym_hil")  # finds without importing: gymnasium and pygame are not needed
     folder = None if spec is None or spec.origin is None else Path(spec.origin).parent / "assets"
     if folder is None or not (folder / "panda.xml").is_file():
-        raise WmError("the simulator needs the robot's meshes: pip install --no-deps gym-hil")
+        where = "" if folder is None else f", which are not in {folder}"
+        raise WmError(f"the simulator needs the robot's meshes{where}: pip install --no-deps gym-hil==0.1.14")
     return folder
 
 

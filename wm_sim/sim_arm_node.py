@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, WrenchStamped
 from rclpy.publisher import Publisher
@@ -27,7 +28,7 @@ from wm_ros.node import WmNode, json_to_msg, run_node
 
 from .layout import lay_out, truth
 from .node_config import SimArmConfig
-from .scene import Camera, PandaScene
+from .scene import FAR_M, Camera, PandaScene
 from .trace import Trace
 
 #: Physics that lies further behind than this is skipped: the arm may be slow, never jump.
@@ -101,7 +102,10 @@ class SimArmNode(WmNode[SimArmConfig]):
             self._drop(f"a gripper command was dropped: {error}")
 
     def _take_target(self, msg: PoseStamped) -> None:
-        self._scene.set_target(convert.msg_to_pose(msg))
+        pose = convert.msg_to_pose(msg)
+        if not np.abs(pose[:3]).max() <= FAR_M:
+            raise ValueError(f"{np.abs(pose[:3]).max():g} m is no place for this arm")
+        self._scene.set_target(pose)
 
     def _take_gripper(self, command: float) -> None:
         self._scene.set_gripper(command)

@@ -1,8 +1,10 @@
 """The simulated cell behaves as an arm does: it follows, it grips, it repeats; and it says what it lacks."""
 
 import os
+import re
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -122,7 +124,10 @@ def test_missing_meshes_are_named(monkeypatch):
     ("environment", "advice"),
     [
         ({"MUJOCO_GL": "egl", "__EGL_VENDOR_LIBRARY_DIRS": os.devnull}, "apt-get install libegl1"),
-        ({"MUJOCO_GL": "nonsense"}, "set it to egl"),
+        ({"MUJOCO_GL": "egl", "__EGL_VENDOR_LIBRARY_DIRS": os.devnull}, "unset __EGL_VENDOR_LIBRARY_DIRS, or install"),
+        ({"MUJOCO_GL": "egl", "PYOPENGL_PLATFORM": "osmesa"}, "unset PYOPENGL_PLATFORM, or install"),
+        ({"MUJOCO_GL": "egl", "MUJOCO_EGL_DEVICE_ID": "x"}, "unset MUJOCO_EGL_DEVICE_ID, or install"),
+        ({"MUJOCO_GL": "nonsense"}, "MUJOCO_GL is 'nonsense': set it to egl"),
     ],
 )
 def test_no_gl_is_one_sentence(environment, advice):
@@ -135,5 +140,36 @@ def test_no_gl_is_one_sentence(environment, advice):
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
     )
-    assert advice in done.stdout
+    assert advice in done.stdout and done.stdout.count("\n") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_an_empty_mujoco_gl_is_the_default():
+    code = "from wm_sim.scene import PandaScene\nprint(PandaScene().render().shape)"
+    environment = {**os.environ, "MUJOCO_GL": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "(128, 128, 3)\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "says"),
+    [
+        ("raise ModuleNotFoundError('gone', name='mujoco')", "needs MuJoCo: pip install mujoco"),
+        ("import no_such_gl", "needs the module no_such_gl: pip install mujoco"),
+        ("raise ImportError('libEGL.so.1: cannot open shared object file')", "('libEGL.so.1: cannot open"),
+        ("__version__ = '2.3.7'", "a newer MuJoCo than 2.3.7: pip install --upgrade mujoco"),
+    ],
+)
+def test_a_mujoco_that_cannot_be_used_is_one_sentence(tmp_path, monkeypatch, stand_in, says):
+    (tmp_path / "mujoco.py").write_text(stand_in, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mujoco")
+    with pytest.raises(WmError, match=re.escape(says)):
+        PandaScene()
+
+
+def test_meshes_that_a_package_lacks_are_named(tmp_path, monkeypatch):
+    spec = types.SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(scenes.importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(WmError, match=re.escape(f"not in {tmp_path / 'assets'}: pip install --no-deps gym-hil==")):
+        PandaScene()
