@@ -165,7 +165,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         command = self._controller.tick(now_s, steady_s)
         holding = command.mode != "running"
         if command.pose is not None:
-            self._arm.send_pose(command.pose, time.monotonic(), holding)
+            self._arm.send_pose(command.pose, time.monotonic(), now_s, holding)
         if command.gripper is not None and not holding:
             self._arm.send_gripper(command.gripper)
         other_mode, other_reason = command.mode != self._command.mode, command.reason != self._command.reason

@@ -11,12 +11,14 @@ class Arm(ABC):
     """Sends what the controller commands. It decides nothing: the targets are safe already."""
 
     @abstractmethod
-    def send_pose(self, pose6: ArrayLike, now_s: float, holding: bool = False) -> None:
-        """Send the target of this tick, stamped by the node's ROS clock.
+    def send_pose(self, pose6: ArrayLike, now_s: float, stamp_s: float, holding: bool = False) -> None:
+        """Send the target of this tick.
 
         Args:
             pose6: (6,) TCP in the base frame, xyz (m) + extrinsic xyz Euler (rad).
             now_s: time of the tick on the steady clock, s.
+            stamp_s: the same moment on the ROS clock, s: who follows or judges a stream by its stamps must see the
+                times that the targets were made for, not those at which they were sent.
             holding: whether the controller is in any mode but "running"; a back end that closes a loop of its own
                 brakes to rest then.
         """

@@ -28,9 +28,9 @@ class PoseStream(Arm):
         self._poses = node.create_publisher(PoseStamped, config.pose_topic, qos.COMMAND)
         self._last: PoseStamped | None = None
 
-    def send_pose(self, pose6: ArrayLike, now_s: float, holding: bool = False) -> None:
+    def send_pose(self, pose6: ArrayLike, now_s: float, stamp_s: float, holding: bool = False) -> None:
         pose = driven(np.asarray(pose6, dtype=np.float64), self._config.tcp_m_rad)
-        message = convert.pose_to_msg(pose, self._node.get_clock().now().to_msg(), self._base_frame)
+        message = convert.pose_to_msg(pose, convert.s_to_stamp(stamp_s), self._base_frame)
         if self._last is not None:
             keep_sign(self._last, message)
         self._last = message

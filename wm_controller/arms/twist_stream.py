@@ -44,10 +44,10 @@ class TwistStream(Arm):
     def take_state(self, pose6: ArrayLike, stamp_s: float) -> None:
         self._law.take_state(pose6, stamp_s)
 
-    def send_pose(self, pose6: ArrayLike, now_s: float, holding: bool = False) -> None:
+    def send_pose(self, pose6: ArrayLike, now_s: float, stamp_s: float, holding: bool = False) -> None:
         linear, angular = self._law.twist(pose6, now_s, holding)
         self._publish(self._at_driven(np.asarray(pose6, dtype=np.float64), linear, angular), angular)
-        self._poses.publish(convert.pose_to_msg(pose6, self._node.get_clock().now().to_msg(), self._base_frame))
+        self._poses.publish(convert.pose_to_msg(pose6, convert.s_to_stamp(stamp_s), self._base_frame))
 
     def send_gripper(self, value: float) -> None:
         self._gripper.send(value)

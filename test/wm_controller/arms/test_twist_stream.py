@@ -151,7 +151,7 @@ def test_twists_and_targets_arrive_and_a_silent_controller_is_zeroed(graph) -> N
 
     for _ in range(20):
         arm.take_state([0.45, 0.0, 0.3, *DOWN], time.monotonic())
-        arm.send_pose([0.5, 0.0, 0.3, *DOWN], time.monotonic())
+        arm.send_pose([0.5, 0.0, 0.3, *DOWN], time.monotonic(), 12.25)
         graph.spin(0.02)
     graph.spin_until(lambda: bool(twists and targets and twists[-1].twist.linear.x > 0.0))
     assert twists[-1].header.frame_id == "base" and twists[-1].twist.linear.x <= LIMITS.speed_m_s
