@@ -140,7 +140,10 @@ class Evaluator:
         return latent
 
     def run(self, seed: int, watch: Callable[[NDArray[np.uint8], PlanResult], None] | None = None) -> Episode:
-        """One episode in scene ``seed``; ``watch`` sees every frame and plan. Raises WmError if the expert fails."""
+        """One episode in scene ``seed``; ``watch`` sees every frame and plan, and ends it by raising.
+
+        Raises WmError if the expert fails.
+        """
         self._reset(seed)
         shown = demonstrate(self.scene, hand_yaw_rad=self.hand_yaw_rad)
         chosen = pick_goals(self.goals, len(shown.frames))
@@ -191,7 +194,9 @@ class Evaluator:
         if self.hand_yaw_rad != 0.0:
             self.scene.set_arm(HOME_POSE + [0.0, 0.0, 0.0, 0.0, 0.0, self.hand_yaw_rad])
 
-    def hostile(self, plans: int, seed: int = 0) -> dict[str, int]:
+    def hostile(
+        self, plans: int, seed: int = 0, watch: Callable[[NDArray[np.uint8], PlanResult], None] | None = None
+    ) -> dict[str, int]:
         """At least ``plans`` closed-loop plans towards goals that no good can come of; counts of what was violated.
 
         Noise, black frames, and photographs of the arm outside its box, each pursued for 10 steps from a new scene.
@@ -210,6 +215,8 @@ class Evaluator:
                     plan = self.planner.plan(self.encode(seen.frame), seen.state, seen.stamp_s)
                     counts["holds" if plan.hold else "plans"] += 1
                     counts["violations"] += self._plan_violations(seen.state, plan)
+                    if watch is not None:
+                        watch(seen.frame, plan)
                     self.loop.step(None if plan.hold else plan.actions, self.latency_s)
         counts["violations"] += self.monitor.violations - before
         return counts

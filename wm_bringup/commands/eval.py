@@ -1,9 +1,14 @@
-"""``wm eval``: many simulated episodes in one process, through the same cores as the live graph."""
+"""``wm eval``: many simulated episodes in one process, through the same cores as the live graph.
+
+Ends with 0 when all episodes were scored, whatever the scores (with --hostile, with 1 if a guardrail was violated), and
+with 2 if it could not run. The scores are written after each episode, so that an early end loses nothing: after Ctrl-C
+(130) or SIGTERM (143) they are those of the episodes that were finished.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,10 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
+    from wm_bringup.terminal import Interrupts, LiveLine, say
     from wm_controller.node_config import ControllerNodeConfig
-    from wm_core import axes, config
+    from wm_core import axes, config, results
     from wm_core.errors import WmError
     from wm_models.bundle import Bundle
     from wm_models.world_model import WorldModel
@@ -52,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 <= args.seed <= args.seed + args.episodes <= FIRST_TRAINING_SEED or args.episodes < 1:
         raise WmError(f"scenes must have seeds within 0..{FIRST_TRAINING_SEED}; the ones above were trained on")
+    if args.json is not None:
+        results.check_writable(args.json)
     presets = paths.share() / "config"
     controller = config.load(ControllerNodeConfig, args.controller or presets / "arms" / "sim.yaml")
     settings = config.load(PlannerConfig, args.planner or presets / "planner" / "sim.yaml")
@@ -67,26 +73,32 @@ def run(args: argparse.Namespace) -> int:
     evaluator = Evaluator(
         model, planner, controller, args.goals, args.max_steps, camera=camera, hand_yaw_rad=hand_yaw_rad
     )
-    if args.hostile is not None:
-        counts = evaluator.hostile(args.hostile, args.seed)
-        print(", ".join(f"{count} {name}" for name, count in counts.items()))
-        evaluator.close()
-        model.close()
-        return 0 if counts["violations"] == 0 else 1
-    episodes = []
-    try:
-        with tqdm(range(args.seed, args.seed + args.episodes), unit="episode") as bar:
-            for seed in bar:
-                episodes.append(evaluator.run(seed))
-                bar.set_postfix(placed=f"{sum(e.placed for e in episodes)}/{len(episodes)}")
-    except KeyboardInterrupt:
-        print("interrupted; the scores are those of the episodes that were finished")
-    finally:
-        evaluator.close()
-        model.close()
-    report = evaluator.report(episodes)
-    print(report.text())
-    if args.json is not None:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
-    return 0
+    line, episodes, began_s = LiveLine(), [], time.monotonic()
+    with Interrupts() as interrupted:
+
+        def go_on(*_: object) -> None:
+            if interrupted():
+                raise KeyboardInterrupt
+
+        try:
+            if args.hostile is not None:
+                counts = evaluator.hostile(args.hostile, args.seed, go_on)
+                say(", ".join(f"{count} {name}" for name, count in counts.items()))
+                if args.json is not None:
+                    results.write_json(args.json, counts)
+                return 0 if counts["violations"] == 0 else 1
+            for seed in range(args.seed, args.seed + args.episodes):
+                episodes.append(evaluator.run(seed, go_on))
+                if args.json is not None:
+                    results.write_json(args.json, evaluator.report(episodes).as_dict())
+                each_s = (time.monotonic() - began_s) / len(episodes)
+                placed = sum(e.placed for e in episodes)
+                line.show(f"{len(episodes)}/{args.episodes}  {placed} placed  {each_s:.1f} s each", len(episodes))
+        except KeyboardInterrupt:
+            line.end(f"interrupted after {len(episodes)} of {args.episodes} episodes; the scores are those of them")
+        finally:
+            evaluator.close()
+            model.close()
+    if episodes:
+        line.end(evaluator.report(episodes).text())
+    return 0 if len(episodes) == args.episodes else interrupted.status
