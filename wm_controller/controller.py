@@ -1,26 +1,32 @@
 """The controller core: plans and measured states in, one safe target pose per tick out.
 
-Pure Python over floats; the caller passes the time in (seconds, any epoch, the same for stamps and ``now_s``), so that
-the node, data generation and closed-loop evaluation run the very same code. A plan is a short sequence of 7-D deltas
-from the measured pose at the plan's stamp (wm_core/pose.py); its first ``execute_steps`` are executed.
+Pure Python over floats. All times are seconds of one steady clock, stamps included; the caller passes them in (any
+epoch), so that the node, data generation and closed-loop evaluation run the very same code. A plan is a short sequence
+of 7-D deltas from the measured pose at the plan's stamp (wm_core/pose.py); its first ``execute_steps`` are executed.
 
 What is limited, in order of precedence: the box and the tilt cone are never left; then speed; then acceleration and
 jerk; then the leash. All hold for the *interpolated* stream, tick by tick. What may end a motion (supervisor.py has the
 table of it):
 
-- bad input (not finite, wrong shape, stale or future stamp, wrong frame), a missing one, a clock that was set, contact,
-  a joint near its end, a silent planner: the arm holds until all is well again;
+- bad input (not finite, wrong shape, stale or future stamp, wrong frame), a missing one, a clock that was set, a joint
+  near its end, a silent planner, an arm outside box and cone or one that does not follow: the arm holds until all is
+  well again, but no longer than HOLD_PATIENCE_S. Then it is stopped;
+- contact, and whatever the caller latches: the arm brakes, then it is stopped;
 - a measured pose that jumps, or a robot that reports an error: a fault, which only ``resume`` clears;
-- ``stop`` latches: the target freezes at once, and only ``resume`` and then a plan made after it move the arm again.
+- ``stop`` latches: the target freezes at once, and only ``resume`` and then a plan made after it move the arm again;
+- ``end_run``: the arm brakes, then it is idle, and only ``start`` begins another run.
 
 A hold and a fault brake within the limits. A stop does not brake the target: it stands still from that tick on, and the
 compliant arm, which is a few millimetres behind, settles onto it. While the robot itself says that it does not follow,
-nothing is commanded at all; afterwards the target begins at the pose where the arm then is.
+nothing is commanded at all; afterwards the target begins at the pose where the arm then is. The gripper is commanded
+while running only, and after a start or a resume from its measured value.
 """
 
 from __future__ import annotations
 
 import math
+import secrets
+from collections.abc import Callable
 
 from numpy.typing import ArrayLike
 
@@ -28,12 +34,23 @@ from wm_core.limits import CEILING
 from wm_core.robot_health import RobotHealth
 
 from .envelope import Envelope
-from .inputs import Clock, Measured, Past, numbers, stamp_fault
-from .interface import CLIPS, ArmState, Command, ControllerConfig, ControllerStatus, Plan
+from .inputs import STAMP_BLUR_S, Measured, Past, numbers, stamp_fault
+from .interface import (
+    CLIPS,
+    FIRST_PLAN_S,
+    HOLD_PATIENCE_S,
+    RESUME_APART_S,
+    RESUME_QUIET_S,
+    ArmState,
+    Command,
+    ControllerConfig,
+    ControllerStatus,
+    Plan,
+)
 from .interpolate import MAX_TICK_S, MIN_TICK_S
 from .spatial import quaternion
 from .steps import Steps
-from .supervisor import RUNNING, STOPPED, Supervisor
+from .supervisor import IDLE, RUNNING, STOPPED, Supervisor
 from .target import Target
 from .watch import Watch
 
@@ -41,10 +58,20 @@ __all__ = ["CLIPS", "ArmState", "Command", "Controller", "ControllerConfig", "Co
 
 
 class Controller:
-    """See the module. Call the ``on_...`` methods as input comes, and :meth:`tick` at the rate."""
+    """See the module. Call the ``on_...`` methods as input comes, and :meth:`tick` at the rate.
 
-    def __init__(self, config: ControllerConfig) -> None:
+    Args:
+        config: limits, and what is watched.
+        new_run: makes the id of a run, 8 hex characters.
+
+    Attributes:
+        run: id of the run in progress; while idle, of the next one.
+    """
+
+    def __init__(self, config: ControllerConfig, new_run: Callable[[], str] = lambda: secrets.token_hex(4)) -> None:
         self.config = config
+        self._new_run = new_run
+        self.run = new_run()
         self._limits = config.limits
         self._envelope = Envelope(config.limits)
         self._supervisor = Supervisor()
@@ -52,53 +79,105 @@ class Controller:
         self._target = Target(config.limits, self._envelope)
         self._watch = Watch(config)
         self._past = Past(config.limits.state_timeout_s)
-        self._clock = Clock()
         self._gripper: float | None = None
-        self._state_fault = ""
+        self._troubles: dict[str, tuple[str, bool]] = {}  # by source: why it is not usable, and whether that latches
+        self._clock_fault = ""  # the last one; until there is a plan from after it
+        self._due_stop = self._due_end = ""  # why the arm is to be stopped, or the run to end, as soon as it is at rest
+        self._ended = False  # the run, while the arm brakes for it or is stopped
         self._tick_s: float | None = None
+        self._latched_s = self._resume_s = -math.inf  # of the last stop or fault, and of the last call of resume
+        self._hold_s: float | None = None  # since when it holds
+        self._ran = False  # since the last start or resume
         self._clipped = dict.fromkeys(CLIPS, 0)
         self._step_clips: set[str] = set()
-        self._plans = self._refused_plans = self._refused_states = self._late_ticks = self._clock_jumps = 0
+        self._plans = self._refused_plans = self._refused_states = self._late_ticks = self._clock_faults = 0
 
     # ---------------------------------------------------------------- operator
 
     def start(self, now_s: float) -> str:
-        """Leave idle. Returns what to tell the operator. A stopped controller needs :meth:`resume` instead."""
+        """Begin a run. Returns what to tell the operator. A stopped controller needs :meth:`resume` instead."""
         if self._supervisor.latched:
             return f"not started: {self._supervisor.reason}"
+        if self._ended:
+            return f"not started: run {self.run} is still coming to rest; call start again"
         if self._supervisor.started:
-            return "already started"
+            return "not started: already running"
+        if fault := self._still_wrong():
+            return f"not started: {fault}"
         self._supervisor.take("start")
-        self._steps.forget(now_s)
-        return "started"
+        self._begin_anew(now_s)
+        return f"started run {self.run}"
 
     def stop(self, now_s: float, reason: str = "stopped by the operator") -> str:
         """Freeze the target, from this call on and until :meth:`resume`. Returns what to tell the operator."""
-        del now_s
         self._supervisor.take("stop", reason)
-        self._steps.refuse("")
+        self._latched_s = now_s
+        self._steps.drop()
         self._target.rest()
+        self._due_stop = ""
         return self._supervisor.reason
 
     def resume(self, now_s: float) -> str:
         """Clear a stop or a fault, unless its cause is still there. Returns what to tell the operator.
 
-        The arm moves again with the first plan made after this.
+        The arm moves again with the first plan made after this. A stop wins over every resume that comes with it: none
+        counts for RESUME_QUIET_S after it, and none that only repeats another.
         """
+        apart_s, self._resume_s = now_s - self._resume_s, now_s
+        quiet_s = now_s - self._latched_s
         if not self._supervisor.latched:
             return "not stopped"
+        if not apart_s >= RESUME_APART_S:
+            return (
+                f"not resumed: resume is called again and again, {apart_s:.2f} s apart; "
+                "end the program that does it, then call resume once"
+            )
+        if not quiet_s >= RESUME_QUIET_S:
+            return f"not resumed: stopped {quiet_s:.1f} s ago; call resume {RESUME_QUIET_S:g} s after a stop or later"
         if fault := self._still_wrong():
             return f"not resumed: {fault}"
         self._supervisor.take("resume")
+        self._begin_anew(now_s)
+        if self._supervisor.started:
+            return "resumed; waiting for a fresh plan"
+        self._go_idle()
+        return "stop cleared; waiting for start"
+
+    def end_run(self, reason: str) -> None:
+        """End the run in progress: brake, then go idle. A run that is stopped stays so; then resume leads to idle."""
+        if not self._supervisor.in_run:
+            return
+        self._ended = True
+        self._steps.drop()
+        if self._supervisor.latched:
+            self._supervisor.take("end", reason)
+        else:
+            self._due_end = reason
+
+    def _begin_anew(self, now_s: float) -> None:
+        """What was due is forgotten: plans from before, and what the gripper was to do."""
         self._steps.forget(now_s)
-        return "resumed; waiting for a fresh plan" if self._supervisor.started else "stop cleared; waiting for start"
+        self._troubles.pop("plan", None)
+        self._gripper, self._ran, self._hold_s, self._clock_fault = None, False, None, ""
+
+    def _go_idle(self) -> None:
+        self._target.seat(None)
+        self._due_end = ""
+        if self._ended:
+            self._ended, self.run = False, self._new_run()
 
     def _still_wrong(self) -> str:
+        """Why neither a start nor a resume would be heeded now, as a sentence; "" if it would."""
         robot, newest = self._watch.robot, self._past.newest
         if robot is not None and robot.fault:
             return robot.fault
-        if self._target.position is None or newest is None:
+        for reason, latches in self._troubles.values():
+            if latches:
+                return reason
+        if self._ended or self._target.position is None or newest is None:
             return ""
+        if contact := self._watch.contact("hold"):
+            return f"{contact}; free the arm, or restart the controller where it is"
         # Going on would pull the arm all the way to a target that it has left, or trust a pose that is not the arm's.
         metres, radians = self._target.distance(newest)
         if metres > CEILING["leash_m"] or radians > CEILING["leash_rad"]:
@@ -110,51 +189,99 @@ class Controller:
 
     # ------------------------------------------------------------------- input
 
+    def trouble(self, source: str, reason: str, latch: bool = False) -> None:
+        """Hold because a named input is not usable, until the same source is cleared with the reason "".
+
+        Args:
+            source: "pose", "gripper", "wrench", "joints", "robot", "plan", "clock", "voices", "launcher", ...
+            reason: one sentence; "" clears. After a fault of the clock no stamp from before is believed.
+            latch: once the arm is at rest it is stopped, so that only ``resume`` goes on.
+        """
+        if not reason:
+            self._troubles.pop(source, None)
+            return
+        if source == "clock":
+            self._forget_stamps(reason)
+        self._troubles[source] = reason, latch
+        if latch:
+            self._stop_at_rest(reason)
+
+    def _stop_at_rest(self, reason: str) -> None:
+        if self._supervisor.started and not self._due_stop:
+            self._due_stop = reason
+
+    def _forget_stamps(self, reason: str) -> None:
+        """Stamps from before the clock was set say nothing now; braking needs none."""
+        self._clock_faults += "clock" not in self._troubles
+        self._clock_fault = reason
+        now_s = -math.inf if self._tick_s is None else self._tick_s
+        self._past.forget_stamps()
+        self._watch.forget_stamps(now_s)
+        self._steps.forget(now_s)
+
     def on_state(self, state: ArmState, now_s: float) -> str:
-        """Take a measured state. Returns why it was refused, or ""; a refusal holds the arm until a good one comes."""
-        fault = self._take_state(state, now_s)
-        if fault:
-            return self.refuse_state(fault)
-        self._state_fault = ""
-        force_n, stop_n = self._watch.force_n, self.config.force_stop_n
-        if stop_n is not None and force_n is not None and self._supervisor.started and force_n > stop_n:
-            self.stop(now_s, f"contact force {force_n:.0f} N is above {stop_n:.0f} N")
-        return ""
+        """Take a measured state. Returns why it was refused, or ""; a refusal holds the arm until a good one comes.
+
+        Pose, gripper and wrench are three inputs: a fault of one stays until that one is well again.
+        """
+        faults = self._take_wrench(state, now_s), self._take_gripper(state), self._take_pose(state, now_s)
+        fault = next(filter(None, reversed(faults)), "")
+        self._refused_states += bool(fault)
+        return fault
 
     def refuse_state(self, reason: str) -> str:
         """Hold because of a state that the caller cannot use (another frame id, say), until a good one comes."""
         self._refused_states += 1
-        self._state_fault = reason
+        self.trouble("pose", reason)
         return reason
 
-    def _take_state(self, state: ArmState, now_s: float) -> str:
+    def _take_wrench(self, state: ArmState, now_s: float) -> str:
+        fault = self._watch.on_wrench(state.wrench, now_s)
+        if self._supervisor.started:
+            if contact := self._watch.contact("stop"):
+                self.stop(now_s, contact)
+            elif contact := self._watch.contact("hold"):
+                self._stop_at_rest(contact)
+        return fault
+
+    def _take_gripper(self, state: ArmState) -> str:
+        fault = "" if math.isfinite(state.gripper) else "the measured gripper is not finite"
+        # Not "gripper": that is for the caller, who may pass on the last good value of a gripper that is in trouble.
+        self.trouble("state gripper", fault)
+        return fault
+
+    def _take_pose(self, state: ArmState, now_s: float) -> str:
+        fault = self._measure(state, now_s)
+        self.trouble("pose", fault)
+        return fault
+
+    def _measure(self, state: ArmState, now_s: float) -> str:
         pose, fault = numbers(state.pose, (6,), "the measured pose")
+        fault = fault or stamp_fault("the arm state", state.stamp_s, now_s, self._limits.state_timeout_s)
         if fault:
             return fault
-        wrench: list[float] | None = None
-        if state.wrench is not None:
-            wrench, fault = numbers(state.wrench, (6,), "the measured wrench")
-            if fault:
-                return fault
-        if not math.isfinite(state.gripper):
-            return "the measured gripper is not finite"
-        fault = stamp_fault("the arm state", state.stamp_s, now_s, self._limits.state_timeout_s)
-        if fault:
-            return fault
-        newest = self._past.newest
-        if newest is not None and state.stamp_s < newest.stamp_s:
-            return f"an arm state is {newest.stamp_s - state.stamp_s:.3f} s older than the one before it"
-        x, y, z, roll, pitch, yaw = pose
+        newest, stamp_s = self._past.newest, state.stamp_s
+        if newest is not None and stamp_s < newest.stamp_s:
+            if stamp_s < newest.stamp_s - STAMP_BLUR_S:
+                return f"an arm state is {newest.stamp_s - stamp_s:.3f} s older than the one before it"
+            stamp_s = newest.stamp_s
         gripper = min(1.0, max(0.0, float(state.gripper)))
-        measured = Measured(state.stamp_s, (x, y, z), quaternion(roll, pitch, yaw), gripper)
+        if math.isnan(gripper):
+            gripper = 0.0 if newest is None else newest.gripper  # nothing is done with it as long as it is in trouble
+        x, y, z, roll, pitch, yaw = pose
+        measured = Measured(stamp_s, (x, y, z), quaternion(roll, pitch, yaw), gripper)
         if jump := self._past.jump(measured):
             if self._supervisor.started:
-                self._supervisor.take("fault", jump)
+                self._fault(jump, now_s)
                 return jump
             self._past.clear()  # idle or latched: whether the arm may go on from there is asked by resume
         self._past.add(measured)
-        self._watch.on_wrench(wrench, now_s)
         return ""
+
+    def _fault(self, reason: str, now_s: float) -> None:
+        if self._supervisor.started:
+            self._latched_s = now_s
+        self._supervisor.take("fault", reason)
 
     def on_plan(self, plan: Plan, now_s: float) -> str:
         """Take a plan; it replaces the one in execution. Returns why it was refused, or "".
@@ -163,17 +290,22 @@ class Controller:
         """
         if not self._supervisor.started:
             return self._supervisor.reason if self._supervisor.latched else "not started"
+        if self._ended:
+            return f"run {self.run} has ended"
         facing = None if self._target.position is None else self._target.rotation
         fault = self._steps.take(plan, now_s, self._past, facing)
         if fault:
             return self.refuse_plan(fault)
+        self.trouble("plan", "")
+        self._clock_fault = ""
         self._plans += 1
         return ""
 
     def refuse_plan(self, reason: str) -> str:
         """Hold because of a plan that the caller cannot use (another frame id, say), until a good one comes."""
         self._refused_plans += 1
-        self._steps.refuse(reason)
+        self._steps.drop()
+        self.trouble("plan", reason)
         return reason
 
     def on_joints(self, stamp_s: float, joints_rad: ArrayLike, now_s: float) -> str:
@@ -184,29 +316,25 @@ class Controller:
         """Take a report of the robot. An error, a reflex or a user stop is a fault; returns it, or ""."""
         fault = self._watch.on_robot(health, now_s)
         if fault:
-            self._supervisor.take("fault", fault)
+            self._fault(fault, now_s)
         return fault
 
     def on_heartbeat(self, node: str, now_s: float) -> None:
-        """The node "planner" or "encoder" is alive."""
+        """A node (one of interface.NODES) is alive."""
         self._watch.on_heartbeat(node, now_s)
 
     # -------------------------------------------------------------------- tick
 
-    def tick(self, now_s: float, steady_s: float | None = None) -> Command:
-        """The command for this moment. Call it at ``rate_hz``; uneven, late and repeated calls are harmless.
-
-        ``steady_s`` is a monotonic clock, to tell a late tick from a clock that was set; see :class:`.inputs.Clock`.
-        """
+    def tick(self, now_s: float) -> Command:
+        """The command for this moment. Call it at ``rate_hz``; uneven, late and repeated calls are harmless."""
         if not math.isfinite(now_s):
-            self._supervisor.take("hold", "the clock is not finite")
+            self._supervisor.take("hold", "the clock is not finite; restart the controller")
             return self._command()
-        if jump_s := self._clock.jump(now_s, steady_s):
-            self._forget_clock(jump_s)
         since_s = math.inf if self._tick_s is None else now_s - self._tick_s
         moving = self._target.position is not None and self._supervisor.mode != STOPPED
         why = self._why_hold(now_s)
         self._supervisor.take("hold" if why else "fine", why)
+        self._settle(now_s, why)
         if 0.0 <= since_s < MIN_TICK_S:
             return self._command()  # the same tick again
         self._tick_s = now_s
@@ -220,23 +348,18 @@ class Controller:
             self._target.rest()
         return self._command()
 
-    def _forget_clock(self, jump_s: float) -> None:
-        """Stamps from before the clock was set say nothing now: begin again, from rest."""
-        self._clock_jumps += 1
-        self._past.clear()
-        self._watch.forget()
-        self._steps.forget_clock(f"the clock jumped by {jump_s:.2f} s")
-        self._tick_s = None
-
     def _why_hold(self, now_s: float) -> str:
         """The reason to hold, "" if there is none. Begins and ends the stream."""
         robot, newest = self._watch.robot, self._past.newest
         if robot is not None and not robot.in_control:
             self._target.seat(None)
-        if self._state_fault:
-            return self._state_fault
+        if due := self._due_stop or self._due_end:
+            return due
+        for source, (reason, _) in self._troubles.items():
+            if source != "plan":  # that is the least of them: no other one makes a plan
+                return reason
         if newest is None:
-            return "no arm state yet"
+            return self._clock_fault or "no arm state yet"
         if not now_s - newest.stamp_s <= self._limits.state_timeout_s:
             return f"no arm state for {now_s - newest.stamp_s:.2f} s"
         if watched := self._watch.hold(now_s):
@@ -245,8 +368,29 @@ class Controller:
             if fault := self._envelope.fault(newest.position, newest.rotation):
                 return fault
             self._target.seat(newest)
-            self._gripper = newest.gripper if self._gripper is None else self._gripper
-        return self._steps.hold(now_s)
+        if not self._ran:
+            self._gripper = newest.gripper  # somebody may have opened the hand meanwhile
+        if "plan" in self._troubles:
+            return self._troubles["plan"][0]
+        return (waiting := self._steps.hold(now_s)) and (self._clock_fault or waiting)
+
+    def _settle(self, now_s: float, why: str) -> None:
+        """End a hold that has lasted too long, and do what was due as soon as the arm is at rest."""
+        if self._supervisor.mode == RUNNING or not self._supervisor.started:
+            self._ran |= self._supervisor.mode == RUNNING
+            self._hold_s = None
+        else:
+            self._hold_s = now_s if self._hold_s is None else self._hold_s
+            if not now_s - self._hold_s <= (HOLD_PATIENCE_S if self._ran else FIRST_PLAN_S):
+                self._stop_at_rest(why)
+        if self._due_stop and (self._supervisor.latched or self._target.resting):
+            if self._supervisor.started:
+                self.stop(now_s, self._due_stop)
+            self._due_stop = ""
+        if self._due_end and (self._supervisor.latched or self._target.resting):
+            if self._supervisor.take("end", self._due_end) == IDLE:
+                self._go_idle()
+            self._due_end = ""
 
     def _advance(self, now_s: float, dt_s: float) -> None:
         """Move the commanded target by one tick: towards the step in execution, or to rest."""
@@ -269,8 +413,8 @@ class Controller:
         self._step_clips |= clips
 
     def _command(self) -> Command:
-        pose = self._target.pose
-        return Command(pose, None if pose is None else self._gripper, self._supervisor.mode, self._supervisor.reason)
+        mode = self._supervisor.mode
+        return Command(self._target.pose, self._gripper if mode == RUNNING else None, mode, self._supervisor.reason)
 
     def status(self, now_s: float) -> ControllerStatus:
         """Modes, ages and counters at ``now_s``; the mode and reason are those of the last tick."""
@@ -278,13 +422,14 @@ class Controller:
         return ControllerStatus(
             mode=self._supervisor.mode,
             reason=self._supervisor.reason,
+            run=self.run,
             state_age_s=None if newest is None else now_s - newest.stamp_s,
             plan_age_s=None if self._steps.stamp_s is None else now_s - self._steps.stamp_s,
             plans=self._plans,
             refused_plans=self._refused_plans,
             refused_states=self._refused_states,
             late_ticks=self._late_ticks,
-            clock_jumps=self._clock_jumps,
+            clock_faults=self._clock_faults,
             joint_margin_rad=self._watch.margin_rad,
             condition=self._watch.condition,
             robot_mode=None if robot is None else robot.mode,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -24,6 +25,7 @@ from wm_ros.voices import Voices
 
 from .arms import make_arm
 from .controller import ArmState, Command, Controller, Plan
+from .inputs import StampClock
 from .node_config import ControllerNodeConfig
 from .supervisor import LATCHED
 
@@ -54,8 +56,9 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._plan: JointTrajectory | None = None
         self._joints: JointState | None = None
         self._overtaken = 0  # plans that a newer one replaced before its tick
-        # A simulated clock may stand still or run at another pace than this machine's.
-        self._simulated = self.has_parameter("use_sim_time") and self.get_parameter("use_sim_time").value is True
+        self._stamps = StampClock(
+            self.has_parameter("use_sim_time") and self.get_parameter("use_sim_time").value is True
+        )
         MeasuredArm(self, c.base_frame, self._refuse_state, self._on_state, c.measured)
         self.create_subscription(JointTrajectory, f"{c.role}/plan", self._on_plan, qos.COMMAND)
         self.create_subscription(String, f"{c.role}/status", lambda _: self._heard("planner"), qos.LATCHED)
@@ -66,7 +69,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self.create_service(Trigger, "start", self._on_start)
         self.create_service(Trigger, "stop", self._on_stop)
         self.create_service(Trigger, "resume", self._on_resume)
-        self.create_timer(1.0 / c.rate_hz, self._tick)
+        self.create_timer(1.0 / c.rate_hz, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
         Diagnostics(self, self._health)
 
     def _watch_robot(self) -> None:
@@ -81,10 +84,13 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
 
     # --- inputs -------------------------------------------------------------------------------------------------------
     def _on_state(self, m: Measured) -> None:
-        refused = self._controller.on_state(ArmState(m.stamp_s, m.pose, m.gripper, m.wrench), self.now_s())
+        now_s = self._steady_s()
+        refused = self._controller.on_state(
+            ArmState(self._stamps.to_steady(m.stamp_s), m.pose, m.gripper, m.wrench), now_s
+        )
         if refused:
             return self.warn(refused)
-        self._arm.take_state(m.pose, time.monotonic() - (self.now_s() - m.stamp_s))
+        self._arm.take_state(m.pose, self._stamps.to_steady(m.stamp_s))
 
     def _refuse_state(self, sentence: str) -> None:
         self._controller.refuse_state(sentence)
@@ -94,7 +100,9 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._joints = msg
 
     def _on_robot(self, health: RobotHealth) -> None:
-        self._controller.on_robot(health, self.now_s())
+        now_s = self._steady_s()
+        health = dataclasses.replace(health, stamp_s=self._stamps.to_steady(health.stamp_s))
+        self._controller.on_robot(health, now_s)
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         ours = self.get_namespace().strip("/")
@@ -104,14 +112,14 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
                 self._heard(name)
 
     def _heard(self, node: str) -> None:
-        self._controller.on_heartbeat(node, self.now_s())
+        self._controller.on_heartbeat(node, self._steady_s())
 
     def _on_plan(self, msg: JointTrajectory) -> None:
         self._overtaken += self._plan is not None
         self._plan = msg
 
     def _take_plan(self, msg: JointTrajectory, now_s: float) -> None:
-        stamp_s = convert.stamp_to_s(msg.header.stamp)
+        stamp_s = self._stamps.to_steady(convert.stamp_to_s(msg.header.stamp))
         if msg.header.frame_id != self.config.base_frame:
             refused = f"plan has the frame id '{msg.header.frame_id}', not '{self.config.base_frame}'"
             self._controller.refuse_plan(refused)
@@ -131,7 +139,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         return self._answer("started", self._controller.start, response)
 
     def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success, response.message = True, self._controller.stop(self.now_s())
+        response.success, response.message = True, self._controller.stop(self._steady_s())
         self._tick()
         return response
 
@@ -140,46 +148,48 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
 
     def _answer(self, done: str, act: Callable[[float], str], response: Trigger.Response) -> Trigger.Response:
         rival = self._voices.rival(at_once=True)
-        response.message = f"not {done}: {rival}" if rival else act(self.now_s())
+        response.message = f"not {done}: {rival}" if rival else act(self._steady_s())
         response.success = not response.message.startswith("not ")
         self._tick()  # so that the state is known before the answer is
         return response
 
-    def _clocks(self) -> tuple[float, float | None]:
-        """The node's clock and a monotonic one, read together: the process may be suspended between any two lines."""
-        for _ in range(5):
-            before_s, now_s = time.monotonic(), self.now_s()
+    def _steady_s(self) -> float:
+        """The steady time, at which the ROS clock was looked at as well."""
+        for _ in range(5):  # read together: the process may be suspended between any two lines
+            before_s, ros_s = time.monotonic(), self.now_s()
             if time.monotonic() - before_s < CLOCKS_APART_S:
                 break
-        return now_s, None if self._simulated else before_s
+        self._controller.trouble("clock", self._stamps.observe(ros_s, before_s))
+        return before_s
 
     # --- tick ---------------------------------------------------------------------------------------------------------
     def _tick(self) -> None:
         start = time.perf_counter()
-        now_s, steady_s = self._clocks()
+        now_s = self._steady_s()
         plan, joints, self._plan, self._joints = self._plan, self._joints, None, None
         if plan is not None:
             self._take_plan(plan, now_s)
         if joints is not None and (q := arm_joints(joints)) is not None:
-            self._controller.on_joints(convert.stamp_to_s(joints.header.stamp), q, now_s)
-        command = self._controller.tick(now_s, steady_s)
+            self._controller.on_joints(self._stamps.to_steady(convert.stamp_to_s(joints.header.stamp)), q, now_s)
+        command = self._controller.tick(now_s)
         holding = command.mode != "running"
         if command.pose is not None:
-            self._arm.send_pose(command.pose, time.monotonic(), now_s, holding)
-        if command.gripper is not None and not holding:
+            self._arm.send_pose(command.pose, now_s, self._stamps.to_ros(now_s), holding)
+        if command.gripper is not None:
             self._arm.send_gripper(command.gripper)
         other_mode, other_reason = command.mode != self._command.mode, command.reason != self._command.reason
         if other_mode and command.mode in LATCHED:
             self._arm.stop()
         if other_mode or (other_reason and abs(now_s - self._published_s) >= REASON_PERIOD_S):
-            self._state.publish(json_to_msg({"mode": command.mode, "reason": command.reason, "stamp_s": now_s}))
+            report = {"mode": command.mode, "reason": command.reason, "stamp_s": self._stamps.to_ros(now_s)}
+            self._state.publish(json_to_msg({**report, "run": self._controller.run}))
             self._published_s, self._command = now_s, command
         self._tick_ms.add(1e3 * (time.perf_counter() - start))
 
     def _health(self) -> Health:
         if rival := self._voices.rival(at_once=True):
-            self._controller.stop(self.now_s(), rival)
-        status = self._controller.status(self.now_s())
+            self._controller.stop(self._steady_s(), rival)
+        status = self._controller.status(self._steady_s())
         values = {key: value for key, value in dataclasses.asdict(status).items() if key != "clipped"}
         values |= {f"clipped.{limit}": count for limit, count in status.clipped.items()}
         values |= {"overtaken_plans": self._overtaken, "arm": self._arm.state()}

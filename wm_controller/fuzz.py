@@ -89,7 +89,6 @@ class Session:
         self.controller = Controller(self.config)
         # Judged without an allowance for the clock's resolution where the clock starts at zero.
         self.now = 1.7e9 if rng.random() < 0.2 else 0.0
-        self.steady = 5.0
         self.monitor = EnvelopeMonitor(self.limits)
         self.arm = np.append(DOWN + rng.normal(0, 0.003, 6), 0.0)
         self.push = np.zeros(7)
@@ -111,7 +110,7 @@ class Session:
             stepped = self._time()
             resumed = self._people()
             self._inputs()
-            command = self.controller.tick(self.now, self.steady if self.seed % 3 else None)
+            command = self.controller.tick(self.now)
             stopped = command.mode == "stopped"
             broken = self.monitor.check(
                 self.now, command.pose, stopped=stopped, measured=self.seen, gripper=command.gripper
@@ -135,18 +134,18 @@ class Session:
 
     def _time(self) -> bool:
         """Let a tick's time pass. Returns whether the stream may have started again from rest."""
-        rng, passed, jump = self.rng, self.rng.uniform(self.low, self.high), 0.0
+        rng, passed, was_set = self.rng, self.rng.uniform(self.low, self.high), False
         if self._happens(0.004):
             passed += rng.uniform(0.05, 3.0)  # the process was suspended
         elif self._happens(0.003):
-            jump = rng.choice([-1.0, 1.0]) * rng.uniform(0.0, 10.0)  # the clock was set
+            was_set = True  # the clock of the stamps
         elif self._happens(0.004):
             passed = 0.0  # a timer that fires twice
-        self.steady += passed
-        self.now += passed + jump
+        self.now += passed
+        self.controller.trouble("clock", "the clock was set" if was_set else "")
         if self.now < self.pushed_until:
             self.arm = integrate(self.arm, self.push * passed)
-        return jump != 0.0 or passed > 0.06
+        return passed > 0.06
 
     def _people(self) -> bool:
         """Operators and people beside the arm. Returns whether one of them resumed."""
@@ -238,8 +237,8 @@ class Session:
         if bool(command.reason) == (command.mode == "running"):
             out.append("a reason while running, or none while not")
         if command.mode == "running" or stepped or self._last is None or command.pose is None:
-            self._still_since = self.steady
-        elif not np.array_equal(command.pose, self._last) and self.steady - self._still_since > self._braking_s:
+            self._still_since = self.now
+        elif not np.array_equal(command.pose, self._last) and self.now - self._still_since > self._braking_s:
             out.append("moved on while not running")
         return out
 

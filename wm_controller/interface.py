@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wm_core.errors import ConfigError
-from wm_core.limits import CONDITION_CEILING, JOINT_MARGIN_FLOOR_RAD, JOINTS_RAD, Limits
+from wm_core.limits import (
+    CONDITION_CEILING,
+    FORCE_CEILING_N,
+    HORIZON_S,
+    JOINT_MARGIN_FLOOR_RAD,
+    JOINTS_RAD,
+    PERIOD_MIN_S,
+    TORQUE_CEILING_NM,
+    Limits,
+)
 
 #: How far back measured states are kept, to find the pose at a plan's stamp. No plan may be older.
 HISTORY_S = 2.0
-#: Diagnostics come at 1 Hz: a node that has missed three is dead or stuck.
+#: Heartbeats come at 2 Hz or more: a node that has missed six is dead or stuck.
 HEARTBEAT_CEILING_S = 3.0
+#: The nodes whose heartbeats are watched: who gives plans, and the encoder.
+NODES = ("planner", "calibrate", "encoder")
 #: Inputs that are watched once they have been heard, and from the start where ``require`` names them.
-WATCHED = ("wrench", "joints", "robot", "planner", "encoder")
+WATCHED = ("wrench", "joints", "robot", *NODES)
+#: Resume is refused for so long after a stop, and for so long after another resume. Within the first, a stop and a
+#: resume may have been asked for together; the second is longer than a client waits that repeats its call, and shorter
+#: than a person takes to try again.
+RESUME_QUIET_S, RESUME_APART_S = 1.0, 0.3
+#: A hold that lasts longer than this becomes a stop: whoever stands by no longer expects motion (ISO 13850 asks for a
+#: deliberate act before a machine goes on). A slow planner may take longer for its first plan after a start.
+HOLD_PATIENCE_S, FIRST_PLAN_S = 2.0, 10.0
 #: What can clip a step; the keys of :attr:`ControllerStatus.clipped`.
 CLIPS = ("step", "box", "tilt", "speed", "accel", "leash")
 
@@ -30,8 +47,10 @@ class ControllerConfig:
     limits: Limits = field(default_factory=Limits)
     base_frame: str = "base"  # frame id that every pose must carry
     plan_max_age_s: float = 1.0  # a plan from an older frame is refused
-    force_hold_n: float | None = None  # measured force that holds the arm while it lasts; None: do not look at it
-    force_stop_n: float | None = None  # measured force that stops the arm for good; None: do not look at it
+    force_hold_n: float | None = None  # measured force at which the arm brakes, then is stopped; None: not looked at
+    force_stop_n: float | None = None  # measured force at which it is stopped at once; None: not looked at
+    torque_hold_nm: float | None = None  # the same for the measured torque
+    torque_stop_nm: float | None = None
     robot: str | None = None  # "fr3" or "fer": whose joint limits are kept; None: do not look at the joints
     joint_margin_rad: float = JOINT_MARGIN_FLOOR_RAD  # a joint nearer to its end holds the arm; more is tighter
     max_condition: float = CONDITION_CEILING  # condition number of the Jacobian beyond which the arm holds
@@ -41,14 +60,13 @@ class ControllerConfig:
     def __post_init__(self) -> None:
         if not 20.0 <= self.rate_hz <= 1000.0:
             raise ConfigError(f"rate_hz = {self.rate_hz} is outside 20..1000")
-        if self.execute_steps < 1:
-            raise ConfigError(f"execute_steps = {self.execute_steps} must be at least 1")
+        most = round(HORIZON_S / PERIOD_MIN_S)
+        if not 1 <= self.execute_steps <= most:
+            raise ConfigError(f"execute_steps = {self.execute_steps} must be 1 to {most} (at most {HORIZON_S} s)")
         if not 0.0 < self.plan_max_age_s <= HISTORY_S:
             raise ConfigError(f"plan_max_age_s = {self.plan_max_age_s} is outside 0..{HISTORY_S}")
-        for name in ("force_hold_n", "force_stop_n"):
-            value = getattr(self, name)
-            if value is not None and not 0.0 <= value < math.inf:
-                raise ConfigError(f"{name} = {value} must be a force in newton, or null")
+        self._check_contact("force", "n", "newton", FORCE_CEILING_N)
+        self._check_contact("torque", "nm", "newton metre", TORQUE_CEILING_NM)
         if self.robot is not None and self.robot not in JOINTS_RAD:
             raise ConfigError(f"robot '{self.robot}' is not one of {', '.join(JOINTS_RAD)}")
         if not JOINT_MARGIN_FLOOR_RAD <= self.joint_margin_rad <= 1.0:
@@ -63,12 +81,22 @@ class ControllerConfig:
         if "joints" in self.require and self.robot is None:
             raise ConfigError("require has 'joints', but robot does not say whose")
 
+    def _check_contact(self, what: str, unit: str, word: str, ceiling: float) -> None:
+        hold, stop = getattr(self, f"{what}_hold_{unit}"), getattr(self, f"{what}_stop_{unit}")
+        for name, value in ((f"{what}_hold_{unit}", hold), (f"{what}_stop_{unit}", stop)):
+            if value is not None and not 0.0 <= value <= ceiling:
+                raise ConfigError(f"{name} = {value} must be 0..{ceiling:g} {word}, or null for not looking at it")
+        if hold is not None and stop is not None and not hold <= stop:
+            raise ConfigError(
+                f"{what}_hold_{unit} = {hold} is above {what}_stop_{unit} = {stop}: it would never hold; lower it"
+            )
+
 
 @dataclass(frozen=True)
 class Plan:
     """What the planner wants: deltas ``(H, 7)`` in m, rad (extrinsic xyz Euler) and gripper, each for one step."""
 
-    stamp_s: float  # stamp of the frame that the plan was made from
+    stamp_s: float  # stamp of the frame that the plan was made from, s of the steady clock
     step_period_s: float
     deltas: NDArray[np.float64]
 
@@ -77,18 +105,18 @@ class Plan:
 class ArmState:
     """What the arm measures: TCP pose ``(6,)`` xyz (m) + extrinsic xyz Euler (rad), gripper 0 open .. 1 closed."""
 
-    stamp_s: float
+    stamp_s: float  # of the steady clock
     pose: NDArray[np.float64]
     gripper: float
-    wrench: NDArray[np.float64] | None = None  # (6,) N and Nm in the base frame
+    wrench: NDArray[np.float64] | None = None  # (6,) N and Nm in the base frame; None: no news of it
 
 
 @dataclass(frozen=True)
 class Command:
     """What to send to the arm. ``pose`` and ``gripper`` are None as long as nothing may be commanded."""
 
-    pose: NDArray[np.float64] | None  # (6,) xyz + Euler of the TCP in the base frame
-    gripper: float | None
+    pose: NDArray[np.float64] | None  # (6,) xyz + Euler of the TCP in the base frame; it stands still unless running
+    gripper: float | None  # in no mode but running
     mode: str  # one of supervisor.MODES
     reason: str  # why it is not running; "" when running
 
@@ -99,13 +127,14 @@ class ControllerStatus:
 
     mode: str
     reason: str
+    run: str  # id of the run in progress; while idle, of the next one
     state_age_s: float | None
     plan_age_s: float | None
     plans: int  # accepted
     refused_plans: int
     refused_states: int
     late_ticks: int  # ticks so late that the stream had to start again from rest
-    clock_jumps: int
+    clock_faults: int
     joint_margin_rad: float | None  # of the joint nearest to its end
     condition: float | None  # of the Jacobian
     robot_mode: str | None

@@ -122,6 +122,11 @@ class Stream:
         self._cubic = (ZERO, ZERO, ZERO)
         self._into_s = STEP_S  # how far into the cubic; here at its end, so the next tick begins with a new step
 
+    @property
+    def resting(self) -> bool:
+        """Whether the command stands still, and the glide ahead of it as well."""
+        return not any(map(any, self._steps))
+
     def advance(self, dt_s: float, choose: Callable[[Vec], Vec]) -> Vec:
         """The way of the command over the next ``dt_s``.
 
@@ -139,7 +144,7 @@ class Stream:
             way = minus(self._way(end_s), self._way(self._into_s))
             moved, self.ahead = add(moved, way), minus(self.ahead, way)
             self._into_s = end_s
-        if not any(map(any, self._steps)):
+        if self.resting:
             moved, self.ahead = add(moved, self.ahead), ZERO  # what is left is rounding
         return moved
 

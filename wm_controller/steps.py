@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from wm_core.limits import CEILING, HORIZON_S, PERIOD_MAX_S, PERIOD_MIN_S
+
 from .envelope import Envelope
 from .inputs import Measured, Past, numbers, stamp_fault
 from .interface import ControllerConfig, Plan
@@ -17,6 +19,9 @@ GRIPPER_DEADBAND = 0.25
 NO_TURN_RAD = 1e-6
 #: No planner here looks further ahead than some tens of steps; a longer plan is a mistake, and costs time to read.
 MAX_STEPS = 256
+#: A delta beyond this multiple of what one step may be (for the gripper: of its whole way) is not a step that is a
+#: little too long, which is shortened: it is no step at all, and what else the plan says is not believed either.
+NO_STEP = 3.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,22 @@ class Step:
     clips: frozenset[str]
 
 
+def _too_far(deltas: list[list[float]]) -> str:
+    """Why one of the deltas is no step, as a sentence; "" if all are."""
+    for k, (x, y, z, roll, pitch, yaw, close) in enumerate(deltas):
+        for name, size, unit, most in (
+            ("moves", math.hypot(x, y, z), "m", CEILING["step_m"]),
+            ("turns", math.hypot(roll, pitch, yaw), "rad", CEILING["step_rad"]),
+            ("closes the gripper by", abs(close), "of its way", 1.0),
+        ):
+            if not size <= NO_STEP * most:
+                return (
+                    f"step {k + 1} of the plan {name} {size:.4g} {unit}, more than {NO_STEP:g} times {most:g}; "
+                    "look at the planner's units and scale"
+                )
+    return ""
+
+
 class Steps:
     """At most one plan, anchored at the pose measured at its stamp.
 
@@ -39,31 +60,25 @@ class Steps:
     leans a little behind it, plan for plan, until the tool lies.
 
     Attributes:
-        stamp_s: of the newest plan that was taken; None before the first.
-        fault: why the newest plan was refused; "" if it was not.
+        stamp_s: of the newest plan that was taken; None before the first. Older ones are refused, also after it.
     """
 
     def __init__(self, config: ControllerConfig, envelope: Envelope) -> None:
         self._config, self._envelope = config, envelope
         self._from_s = -math.inf  # older plans are stale
         self.stamp_s: float | None = None
-        self.fault = ""
         self._steps: list[Step] = []
         self._onward: list[Step] = []
         self._index = -1  # of the step in execution; -1 before the first
 
     def forget(self, from_s: float) -> None:
         """Drop the plan, and refuse those from before ``from_s``."""
-        self._steps, self.fault, self._from_s = [], "", from_s
+        self._from_s, self.stamp_s = from_s, None
+        self.drop()
 
-    def refuse(self, reason: str) -> None:
-        """Drop the plan, because a newer one cannot be used."""
-        self._steps, self.fault = [], reason
-
-    def forget_clock(self, reason: str) -> None:
-        """Drop the plan and every time stamp, because the clock was set."""
-        self.refuse(reason)
-        self._from_s, self.stamp_s = -math.inf, None
+    def drop(self) -> None:
+        """Drop the plan; newer ones than it may come."""
+        self._steps = []
 
     def take(self, plan: Plan, now_s: float, past: Past, facing: Quat | None) -> str:
         """Replace the plan in execution. Returns why the new one cannot be used, or "".
@@ -75,16 +90,23 @@ class Steps:
             return fault
         if not 1 <= len(deltas) <= MAX_STEPS:
             return f"the plan has {len(deltas) or 'no'} steps; it must have 1 to {MAX_STEPS}"
-        if not 0.0 < plan.step_period_s < math.inf:
-            return f"the plan's step period is {plan.step_period_s} s"
+        if not PERIOD_MIN_S <= plan.step_period_s <= PERIOD_MAX_S:
+            return f"the plan's step period is {plan.step_period_s} s; it must be {PERIOD_MIN_S} to {PERIOD_MAX_S} s"
+        if fault := _too_far(deltas):
+            return fault
         fault = stamp_fault("the plan", plan.stamp_s, now_s, self._config.plan_max_age_s)
         if fault:
             return fault
         if plan.stamp_s < self._from_s:
-            return "the plan was made before the last start or resume"
-        if self._steps and self.stamp_s is not None and plan.stamp_s < self.stamp_s:
+            return "the plan was made before the last start or resume, or before the clock was set"
+        if self.stamp_s is not None and plan.stamp_s < self.stamp_s:
             return f"the plan is {self.stamp_s - plan.stamp_s:.3f} s older than the one before it"
         executed = min(len(deltas), self._config.execute_steps)
+        if executed * plan.step_period_s > HORIZON_S + 1e-9:
+            return (
+                f"{executed} steps of {plan.step_period_s} s would be executed unattended, longer than {HORIZON_S} s; "
+                "lower execute_steps"
+            )
         late_s = now_s - (plan.stamp_s + executed * plan.step_period_s)
         if late_s > self._config.limits.plan_timeout_s:
             return f"the plan came {late_s:.2f} s after its last step should have ended"
@@ -97,13 +119,11 @@ class Steps:
             anchor = replace(anchor, rotation=facing)
         steps = list(self._targets(anchor, plan, seen))
         self._steps, self._onward = steps[:executed], steps[executed:]
-        self._index, self.stamp_s, self.fault = -1, plan.stamp_s, ""
+        self._index, self.stamp_s = -1, plan.stamp_s
         return ""
 
     def hold(self, now_s: float) -> str:
         """Why there is nothing to follow, "" if there is something."""
-        if self.fault:
-            return self.fault
         if not self._steps:
             return "waiting for a plan"
         overdue_s = now_s - self._steps[-1].end_s

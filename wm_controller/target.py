@@ -35,6 +35,11 @@ class Target:
         """(6,) xyz + Euler of the TCP in the base frame."""
         return None if self.position is None else np.array((*self.position, *euler(self.rotation)))
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing moves, or there is nothing that could."""
+        return self.position is None or (self._linear.resting and self._angular.resting)
+
     def seat(self, at: Measured | None) -> None:
         """Begin, at rest, at a measured pose; None ends the stream."""
         self.position, self.rotation = (None, IDENTITY) if at is None else (at.position, at.rotation)

@@ -14,40 +14,63 @@ from wm_core.robot_health import RobotHealth
 
 from . import kinematics
 from .inputs import numbers, stamp_fault
-from .interface import ControllerConfig
+from .interface import NODES, ControllerConfig
 
 #: What a person reads when an input is missing.
 _NAMES = {"wrench": "wrench", "joints": "joint state", "robot": "robot state"}
-_NODES = ("planner", "encoder")
 
 
 class Watch:
     """See the module. ``fault`` sentences come back from the inputs, the reason to hold from :meth:`hold`.
 
     Attributes:
-        force_n: newest contact force; None if the arm reports none.
+        force_n, torque_nm: of the newest wrench; None if the arm reports none.
         robot: newest report of the robot; None if it makes none.
         margin_rad, condition: of the newest joints; None if there are none.
     """
 
     def __init__(self, config: ControllerConfig) -> None:
         self._config = config
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin again, as after a clock was set: what was heard at times of the old clock is not comparable."""
         self.force_n: float | None = None
+        self.torque_nm: float | None = None
         self.robot: RobotHealth | None = None
         self.margin_rad: float | None = None
         self.condition: float | None = None
         self._heard_s: dict[str, float] = {}
         self._wrong: dict[str, str] = {}
 
-    def on_wrench(self, wrench: list[float] | None, now_s: float) -> None:
-        """The wrench (6,) that came with a pose, in N and Nm; None if none did."""
-        self.force_n = None if wrench is None else math.hypot(*wrench[:3])
-        if wrench is not None:
+    def forget_stamps(self, now_s: float) -> None:
+        """The stamps from before say nothing now: what was heard has to come again, and what is wrong stays wrong."""
+        for name in ("joints", "robot"):
+            if name in self._heard_s:
+                self._heard_s[name] = now_s
+
+    def on_wrench(self, wrench: ArrayLike | None, now_s: float) -> str:
+        """The wrench ``(6,)`` that came with a pose, in N and Nm; None if none did.
+
+        What is no number is a fault of the driver, whether its force is looked at or not, until a good one comes.
+        Returns it, or "".
+        """
+        if wrench is None:
+            self.force_n = self.torque_nm = None
+            return ""
+        values, fault = numbers(wrench, (6,), "the measured wrench")
+        if not fault:
             self._heard_s["wrench"] = now_s
+            self.force_n, self.torque_nm = math.hypot(*values[:3]), math.hypot(*values[3:])
+        self._wrong["wrench"] = fault
+        return fault
+
+    def contact(self, limit: str) -> str:
+        """Which contact is above its "hold" or "stop" limit, as a sentence; "" if none is."""
+        c = self._config
+        for what, value, most, unit in (
+            ("force", self.force_n, getattr(c, f"force_{limit}_n"), "N"),
+            ("torque", self.torque_nm, getattr(c, f"torque_{limit}_nm"), "Nm"),
+        ):
+            if value is not None and most is not None and value > most:
+                return f"contact {what} {value:.0f} {unit} is above {most:.0f} {unit}"
+        return ""
 
     def on_joints(self, stamp_s: float, joints_rad: ArrayLike, now_s: float) -> str:
         """Measured joint positions ``(7,)``, rad. Returns why they hold the arm, or ""."""
@@ -67,18 +90,23 @@ class Watch:
         return fault
 
     def on_robot(self, health: RobotHealth, now_s: float) -> str:
-        """A report of the robot. Returns why a person has to look at it, or ""."""
-        fault = stamp_fault("the robot state", health.stamp_s, now_s, self._config.limits.state_timeout_s)
-        self._wrong["robot"] = fault or health.fault or health.hold
-        if fault:
-            return ""
-        self._heard_s["robot"] = health.stamp_s
-        self.robot = health
+        """A report of the robot. Returns why a person has to look at it, or "".
+
+        An old report may raise an error, because it happened, but it can not clear one.
+        """
+        old = stamp_fault("the robot state", health.stamp_s, now_s, self._config.limits.state_timeout_s)
+        if not old and health.stamp_s < self._heard_s.get("robot", -math.inf):
+            old = "a robot state is older than the one before it"
+        self._wrong["robot"] = health.fault or (self.robot.fault if old and self.robot else "") or old or health.hold
+        if health.fault or not old:
+            self.robot = health
+        if not old:
+            self._heard_s["robot"] = health.stamp_s
         return health.fault
 
     def on_heartbeat(self, node: str, now_s: float) -> None:
         """A sign of life of the planner or the encoder, now."""
-        if node in _NODES:
+        if node in NODES:
             self._heard_s[node] = now_s
 
     def hold(self, now_s: float) -> str:
@@ -87,11 +115,12 @@ class Watch:
         for name in ("wrench", "joints", "robot"):
             if (fault := self._wrong.get(name, "")) or (fault := self._missing(name, now_s)):
                 return fault
-        if self.force_n is None and not (c.force_hold_n is None and c.force_stop_n is None):
-            return "a force limit is set, but the arm reports no wrench"
-        if c.force_hold_n is not None and self.force_n is not None and self.force_n > c.force_hold_n:
-            return f"contact force {self.force_n:.0f} N is above {c.force_hold_n:.0f} N"
-        for node in _NODES:
+        limits = (c.force_hold_n, c.force_stop_n, c.torque_hold_nm, c.torque_stop_nm)
+        if self.force_n is None and any(limit is not None for limit in limits):
+            return "a limit of force or torque is set, but the arm reports no wrench"
+        if contact := self.contact("hold"):
+            return contact
+        for node in NODES:
             heard_s = self._heard_s.get(node)
             if heard_s is None and node in c.require:
                 return f"nothing was heard of the {node} yet"

@@ -39,6 +39,18 @@ CEILING = {
     "state_timeout_s": 0.2,
 }
 
+#: How long a plan may be executed before a newer one must have come: three steps of JEPA-WMs' planner for DROID
+#: (facebookresearch/jepa-wms), the longest that a published planner executes open loop.
+HORIZON_S = 3.0
+#: The period of one plan step: not shorter than a tick at 50 Hz, and not longer than the controller remembers measured
+#: poses at which a plan could be anchored.
+PERIOD_MIN_S, PERIOD_MAX_S = 0.02, 2.0
+
+#: The highest contact at which a configuration may stop the arm. Force: what ISO/TS 15066 (table A.2) permits in
+#: clamping for the most tender part of the body, the face. Torque: that force on the longest lever, Franka's reach of
+#: 0.855 m, because franka_ros2 refers the torque of external_wrench_in_base_frame to the base.
+FORCE_CEILING_N, TORQUE_CEILING_NM = 65.0, 55.0
+
 #: The TCP never leaves this box: Franka's reach is 0.855 m, and below z = 0 is the table.
 BOX_CEILING_MIN_M = (0.20, -0.45, 0.0)
 BOX_CEILING_MAX_M = (0.75, 0.45, 0.70)

@@ -67,7 +67,7 @@ def test_a_flood_of_plans_costs_one_per_tick(context: None) -> None:
         rig.plan()
     rig.state()
     rig.node._tick()
-    status = rig.node._controller.status(rig.node.now_s())
+    status = rig.node._controller.status(rig.node._steady_s())
     assert (status.plans, status.refused_plans) == (1, 0)
     values = rig.node._health().values
     assert values["overtaken_plans"] == 49
@@ -81,7 +81,7 @@ def test_a_plan_that_is_none_holds_with_its_sentence(context: None) -> None:
     rig.state()
     rig.node._tick()
     assert rig.node._command.mode == "holding"
-    assert rig.node._controller.status(rig.node.now_s()).reason == "a plan holds a number that is not finite"
+    assert rig.node._controller.status(rig.node._steady_s()).reason == "a plan holds a number that is not finite"
 
 
 def test_heartbeats_of_this_stack_only(context: None) -> None:
@@ -89,10 +89,10 @@ def test_heartbeats_of_this_stack_only(context: None) -> None:
     rig.start()
     others = DiagnosticArray(status=[DiagnosticStatus(name="other/encoder"), DiagnosticStatus(name="encoder")])
     rig.node._on_diagnostics(others)
-    assert rig.node._controller._watch.hold(rig.node.now_s() + 1.0) == ""
+    assert rig.node._controller._watch.hold(rig.node._steady_s() + 1.0) == ""
     ours = rig.node.get_namespace().strip("/")
     rig.node._on_diagnostics(DiagnosticArray(status=[DiagnosticStatus(name=f"{ours}/encoder")]))
-    held = rig.node._controller._watch.hold(rig.node.now_s() + 1.0)
+    held = rig.node._controller._watch.hold(rig.node._steady_s() + 1.0)
     assert held == "nothing was heard of the encoder for 1.0 s"
 
 
@@ -104,7 +104,7 @@ def test_joints_hold_where_the_robot_is_named(context: None) -> None:
     rig.node._on_joints(msg)
     rig.state()
     rig.node._tick()
-    assert "joint 4 is 0.04 rad from its end" in rig.node._controller.status(rig.node.now_s()).reason
+    assert "joint 4 is 0.04 rad from its end" in rig.node._controller.status(rig.node._steady_s()).reason
 
 
 def test_stop_and_fault_stop_the_arm_once(context: None) -> None:

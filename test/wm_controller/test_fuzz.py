@@ -35,8 +35,8 @@ def test_each_set_of_limits(name: str) -> None:
 def test_a_controller_that_cheats_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = Controller.tick
 
-    def cheat(self: Controller, now_s: float, steady_s: float | None = None) -> Command:
-        c = honest(self, now_s, steady_s)
+    def cheat(self: Controller, now_s: float) -> Command:
+        c = honest(self, now_s)
         far = None if c.pose is None else c.pose + np.array([0.002 * (round(now_s * 50) % 2), 0, 0, 0, 0, 0])
         return Command(far, c.gripper, c.mode, c.reason)
 

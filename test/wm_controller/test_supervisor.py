@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from wm_controller.supervisor import EVENTS, LATCHED, MODES, TABLE, Supervisor
 
 #: How to come to each mode from a new supervisor, and what each of EVENTS then leads to, in their order:
-#: start, stop, resume, fine, hold, fault.
+#: start, stop, resume, end, fine, hold, fault.
 EXPECTED = {
-    "idle": ([], "holding stopped idle idle idle idle"),
-    "holding": (["start"], "holding stopped holding running holding fault"),
-    "running": (["start", "fine"], "running stopped running running holding fault"),
-    "stopped": (["start", "fine", "stop"], "stopped stopped holding stopped stopped stopped"),
-    "fault": (["start", "fine", "fault"], "fault stopped holding fault fault fault"),
+    "idle": ([], "holding stopped idle idle idle idle idle"),
+    "holding": (["start"], "holding stopped holding idle running holding fault"),
+    "running": (["start", "fine"], "running stopped running idle running holding fault"),
+    "stopped": (["start", "fine", "stop"], "stopped stopped holding stopped stopped stopped stopped"),
+    "fault": (["start", "fine", "fault"], "fault stopped holding fault fault fault fault"),
 }
 
 
@@ -28,7 +28,7 @@ def test_the_table_is_complete() -> None:
 @pytest.mark.parametrize("event", EVENTS)
 def test_every_event_in_every_mode(mode: str, event: str) -> None:
     way, row = EXPECTED[mode]
-    then = dict(zip(("start", "stop", "resume", "fine", "hold", "fault"), row.split(), strict=True))
+    then = dict(zip(EVENTS, row.split(), strict=True))
     supervisor = Supervisor()
     for step in way:
         supervisor.take(step, "because")
@@ -36,6 +36,18 @@ def test_every_event_in_every_mode(mode: str, event: str) -> None:
     assert supervisor.take(event, "because") == supervisor.mode == then[event]
     assert supervisor.latched == (then[event] in LATCHED)
     assert supervisor.started == (then[event] in ("running", "holding"))
+    assert supervisor.in_run == ((then[event] != "idle" and mode != "idle" and event != "end") or event == "start")
+
+
+@pytest.mark.parametrize("latch", ["stop", "fault"])
+def test_a_run_that_ends_while_it_is_stopped_goes_idle_by_resume(latch: str) -> None:
+    supervisor = Supervisor()
+    for event in ("start", "fine", latch, "end"):
+        supervisor.take(event, "because")
+    assert supervisor.latched and not supervisor.in_run
+    assert supervisor.take("start") == supervisor.take("fine") == supervisor.mode
+    assert supervisor.take("resume") == "idle"
+    assert supervisor.reason == "waiting for start"
 
 
 def test_a_stop_before_the_start_goes_back_to_idle() -> None:
@@ -61,6 +73,10 @@ def test_reasons() -> None:
     assert supervisor.reason == "the robot reports joint_reflex; call resume to go on"
     supervisor.take("resume")
     assert supervisor.reason == "waiting for a plan"
+    supervisor.take("end", "the last goal was reached")
+    for event in ("fine", "hold", "resume", "end"):
+        supervisor.take(event, "because")
+        assert supervisor.reason == "the last goal was reached; call start"
 
 
 def test_an_event_that_is_none_is_an_error() -> None:

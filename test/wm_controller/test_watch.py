@@ -107,11 +107,27 @@ def test_the_robots_own_word(mode: str, errors: tuple, rate: float, fault: str, 
 
 def test_a_robot_state_is_as_stale_as_any() -> None:
     w = watch()
-    assert w.on_robot(RobotHealth(0.0, "REFLEX"), 1.0) == "", "an old report is no news of the robot"
+    assert w.on_robot(RobotHealth(0.0, "MOVE"), 1.0) == ""
     assert "1.00 s old" in w.hold(1.0)
     w.on_robot(RobotHealth(1.0, "MOVE"), 1.0)
     assert w.hold(1.1) == ""
     assert w.hold(1.3) == "no robot state for 0.30 s"
+    w.on_robot(RobotHealth(1.3, "MOVE"), 1.3)
+    w.on_robot(RobotHealth(1.2, "MOVE"), 1.3)
+    assert "older than the one before it" in w.hold(1.3)
+
+
+@pytest.mark.parametrize("stamp_s", [-1e9, 0.0, 1.0, 50.0, math.nan, math.inf])
+def test_an_error_of_the_robot_counts_whatever_its_stamp_says(stamp_s: float) -> None:
+    w = watch()
+    w.on_robot(RobotHealth(1.0, "MOVE"), 1.0)
+    assert "REFLEX" in w.on_robot(RobotHealth(stamp_s, "REFLEX"), 1.0)
+    assert "REFLEX" in w.hold(1.0) and w.robot is not None and not w.robot.in_control
+    if stamp_s != 1.0:
+        w.on_robot(RobotHealth(stamp_s, "MOVE"), 1.0)
+        assert "REFLEX" in w.hold(1.0), "what is not of now clears nothing"
+    w.on_robot(RobotHealth(1.1, "MOVE"), 1.1)
+    assert w.hold(1.1) == "" and w.robot.in_control
 
 
 def test_heartbeats() -> None:
@@ -123,8 +139,18 @@ def test_heartbeats() -> None:
     assert w.hold(2.0) == ""
     w.on_heartbeat("planner", 2.0)
     assert w.hold(2.5) == "nothing was heard of the encoder for 2.5 s"
-    w.forget()
-    assert w.hold(3.0) == "", "after the clock was set, what was heard before says nothing"
+
+
+def test_after_a_fault_of_the_clock_all_has_to_come_again() -> None:
+    w = watch(robot="fr3")
+    w.on_joints(1.0, joints(), 1.0)
+    w.on_robot(RobotHealth(1.0, "MOVE"), 1.0)
+    w.forget_stamps(1.1)
+    assert w.hold(1.3) == ""
+    assert w.hold(1.4) == "no joint state for 0.30 s"
+    w.on_joints(1.4, joints(q4=-2.95), 1.4)
+    w.forget_stamps(1.4)
+    assert "joint 4" in w.hold(1.4), "what is wrong stays wrong"
 
 
 @pytest.mark.parametrize(
