@@ -19,7 +19,7 @@ from wm_core.robot_health import RobotHealth
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.franka_state import RobotState
-from wm_ros.measured_arm import Measured, MeasuredArm, arm_joints
+from wm_ros.measured_arm import ArmJoints, Measured, MeasuredArm
 from wm_ros.node import WmNode, json_to_msg, run_node
 from wm_ros.voices import Voices
 
@@ -59,7 +59,8 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._stamps = StampClock(
             self.has_parameter("use_sim_time") and self.get_parameter("use_sim_time").value is True
         )
-        MeasuredArm(self, c.base_frame, self._refuse_state, self._on_state, c.measured)
+        self._arm_joints = ArmJoints(c.measured.joint_prefix)
+        MeasuredArm(self, c.base_frame, self._on_trouble, self._on_state, c.measured)
         self.create_subscription(JointTrajectory, f"{c.role}/plan", self._on_plan, qos.COMMAND)
         self.create_subscription(String, f"{c.role}/status", lambda _: self._heard("planner"), qos.LATCHED)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
@@ -92,9 +93,10 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
             return self.warn(refused)
         self._arm.take_state(m.pose, self._stamps.to_steady(m.stamp_s))
 
-    def _refuse_state(self, sentence: str) -> None:
-        self._controller.refuse_state(sentence)
-        self.warn(sentence)
+    def _on_trouble(self, source: str, sentence: str) -> None:
+        self._controller.trouble(source, sentence)
+        if sentence:
+            self.warn(sentence)
 
     def _on_joints(self, msg: JointState) -> None:
         self._joints = msg
@@ -169,7 +171,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         plan, joints, self._plan, self._joints = self._plan, self._joints, None, None
         if plan is not None:
             self._take_plan(plan, now_s)
-        if joints is not None and (q := arm_joints(joints)) is not None:
+        if joints is not None and (q := self._arm_joints.read(joints)) is not None:
             self._controller.on_joints(self._stamps.to_steady(convert.stamp_to_s(joints.header.stamp)), q, now_s)
         command = self._controller.tick(now_s)
         holding = command.mode != "running"

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .errors import ConfigError
+from .errors import ConfigError, quoted
 from .pose import Array, compose, invert
 
 Pose6 = tuple[float, float, float, float, float, float]
@@ -44,15 +44,28 @@ class GripperScale:
         if not 0.0 <= self.slack <= 0.2:
             raise ConfigError(f"the measured gripper's slack = {self.slack} is outside 0..0.2")
 
-    def closedness(self, names: Sequence[str], positions: Sequence[float]) -> float:
-        """0 open .. 1 closed from a JointState's names and positions (m or rad). Raises ValueError if not readable."""
-        if len(names) != len(positions) or any(joint not in names for joint in self.joints):
-            wanted = ", ".join(self.joints)
-            raise ValueError(f"the gripper's JointState must hold the position of {wanted}; it has {', '.join(names)}")
-        reading = sum(positions[list(names).index(joint)] for joint in self.joints)
+    def closedness(self, names: Sequence[str], positions: Sequence[float]) -> float | None:
+        """0 open .. 1 closed from a JointState's names and positions (m or rad).
+
+        None if it lacks one of the joints: then it is about something else, such as the arm on a shared topic. Raises
+        ValueError, which says why, if it is about the gripper and cannot be read.
+        """
+        names = list(names)
+        if any(joint not in names for joint in self.joints):
+            return None
+        if len(names) != len(positions):
+            raise ValueError(f"the gripper's JointState has {len(names)} names and {len(positions)} positions")
+        if twice := [joint for joint in self.joints if names.count(joint) > 1]:
+            raise ValueError(f"the gripper's JointState has the joint {quoted(twice[0])} twice; give each its own name")
+        reading = sum(positions[names.index(joint)] for joint in self.joints)
+        if not math.isfinite(reading):
+            raise ValueError(f"the gripper reads {reading}, which is no number; look at its driver")
         closed = (reading - self.open) / (self.closed - self.open)
-        if not -self.slack <= closed <= 1.0 + self.slack:  # NaN fails as well
-            raise ValueError(f"the gripper reads {reading}, outside {self.open} (open) .. {self.closed} (closed)")
+        if not -self.slack <= closed <= 1.0 + self.slack:
+            raise ValueError(
+                f"the gripper reads {reading:.4g}, outside {self.open:g} (open) .. {self.closed:g} (closed); home it, "
+                "or mend open and closed"
+            )
         return min(max(closed, 0.0), 1.0)
 
 
@@ -67,13 +80,20 @@ class MeasuredConfig:
     wrench_topic: str = "arm/wrench"
     gripper_topic: str = "arm/gripper"
     joints_topic: str = "arm/joints"  # JointState; only where joint limits are watched
+    joint_prefix: str | None = None  # of joint1..joint7, where two arms report on that topic; None: whatever it is
     robot_topic: str = "arm/robot_state"
     robot_format: str = "franka"  # one of ROBOT_FORMATS; "franka" only where franka_msgs is installed
+    shared_topics: tuple[str, ...] = ()  # of these, what several nodes publish on purpose, such as joint_states
     tcp_m_rad: Pose6 = SAME
     gripper: GripperScale = field(default_factory=GripperScale)
 
     def __post_init__(self) -> None:
         check_pose("measured tcp_m_rad", self.tcp_m_rad)
+        # The pose is the arm's alone: two who report it can only be a mistake.
+        may = (self.wrench_topic, self.gripper_topic, self.joints_topic, self.robot_topic)
+        for topic in self.shared_topics:
+            if topic not in may:
+                raise ConfigError(f"shared_topics has {quoted(topic)}, which is none of {', '.join(may)}")
         if self.robot_format not in ROBOT_FORMATS:
             raise ConfigError(f"robot_format '{self.robot_format}' is not one of {', '.join(ROBOT_FORMATS)}")
 
@@ -91,8 +111,13 @@ def driven(target: Array, tcp_m_rad: Pose6) -> Array:
 
 
 def check_pose(name: str, pose: Sequence[float]) -> None:
-    """Raises ConfigError unless ``pose`` is finite and within an arm's reach (1 m): a length in mm is a mistake."""
+    """Raises ConfigError unless ``pose`` is finite, within an arm's reach (1 m), and turned by less than two turns.
+
+    So lengths in mm and angles in degrees are found out.
+    """
     if not all(math.isfinite(value) for value in pose):
         raise ConfigError(f"{name} = {tuple(pose)} is not finite")
     if math.hypot(*pose[:3]) > 1.0:
         raise ConfigError(f"{name} = {tuple(pose)} lies more than 1 m away; its first three numbers are metres")
+    if max(abs(angle) for angle in pose[3:]) > 2.0 * math.pi:
+        raise ConfigError(f"{name} = {tuple(pose)} turns by more than 2 pi; are its last three in degrees? Use rad")

@@ -52,7 +52,7 @@ class Sight:
         self.trouble = ""
         self._seen_at_s = -math.inf
         self._frozen = FrozenCamera()
-        self._arm = MeasuredArm(node, config.base_frame, self.refuse, config=config.measured)
+        self._arm = MeasuredArm(node, config.base_frame, self._on_arm_trouble, config=config.measured)
         node.create_subscription(Image, "latent", self._on_latent, qos.SENSOR)
 
     @property
@@ -65,6 +65,10 @@ class Sight:
         self.trouble = sentence
         self._node.warn(sentence)
 
+    def _on_arm_trouble(self, source: str, sentence: str) -> None:
+        if sentence and source != "wrench":  # nothing is planned from it
+            self.refuse(sentence)
+
     def _on_latent(self, msg: Image) -> None:
         stamp_s, c = convert.stamp_to_s(msg.header.stamp), self._config
         age_s = self._node.now_s() - stamp_s
@@ -72,6 +76,8 @@ class Sight:
             return self.refuse(f"latent has the frame id '{msg.header.frame_id}', not '{c.camera_frame}'")
         if abs(age_s) > c.max_age_s:
             return self.refuse(f"a latent is {age_s:.2f} s old by this machine's clock")
+        if trouble := self._arm.trouble("pose", "gripper"):
+            return self.refuse(trouble)
         gap_s, measured = self._arm.nearest(stamp_s)
         if measured is None or gap_s > c.max_state_gap_s:
             return self.refuse("no measured arm state near the frame's stamp")

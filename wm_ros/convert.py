@@ -6,6 +6,7 @@ Whatever cannot be converted raises ValueError with one sentence; a node answers
 from __future__ import annotations
 
 import array
+import math
 import re
 import sys
 
@@ -19,6 +20,7 @@ from std_msgs.msg import ColorRGBA, Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker, MarkerArray
 
+from wm_core.errors import quoted
 from wm_core.pose import (
     ACTION_NAMES,
     Array,
@@ -33,6 +35,10 @@ from . import qos
 GRIPPER_JOINT = "gripper"
 #: As many goals as a late joiner is sent; see ``qos.GOALS``.
 MAX_GOALS = qos.GOALS.depth
+#: A quaternion of four rounded decimals is off by less than 1e-4; one that is off by a hundredth holds something else.
+UNIT_SLACK = 0.01
+#: No planner of ours looks further; a longer plan is refused before its numbers are looked at.
+MAX_STEPS = 256
 _GOAL_FRAME = re.compile(r"subgoal_(\d+)_of_(\d+)")
 #: Camera encodings: channels in the message, and what makes RGB of them (None: it is RGB).
 _TO_RGB = {
@@ -139,11 +145,14 @@ def pose_to_msg(pose: ArrayLike, stamp: Time, frame_id: str) -> PoseStamped:
 
 
 def msg_to_pose(msg: PoseStamped) -> Array:
-    """The pose ``(6,)`` of a PoseStamped. Raises ValueError if it is not finite or the quaternion is zero."""
+    """The pose ``(6,)`` of a PoseStamped. Raises ValueError if it is not finite, or its quaternion is no rotation."""
     p, q = msg.pose.position, msg.pose.orientation
     values = np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w])
     if not np.isfinite(values).all():
-        raise ValueError("a pose holds a number that is not finite")
+        raise ValueError("a pose holds a number that is not finite; look at its driver")
+    length = math.hypot(*values[3:])
+    if not abs(length - 1.0) <= UNIT_SLACK:
+        raise ValueError(f"a pose has a quaternion of length {length:.3g}, which is no rotation; it must be 1")
     return np.append(values[:3], matrix_to_euler(quaternion_to_matrix(values[3:])))
 
 
@@ -192,7 +201,7 @@ def msg_to_wrench(msg: WrenchStamped) -> Array:
     force, torque = msg.wrench.force, msg.wrench.torque
     values = np.array([force.x, force.y, force.z, torque.x, torque.y, torque.z])
     if not np.isfinite(values).all():
-        raise ValueError("a wrench holds a number that is not finite")
+        raise ValueError("a wrench holds a number that is not finite; look at its driver")
     return values
 
 
@@ -212,10 +221,14 @@ def plan_to_msg(deltas: ArrayLike, step_period_s: float, stamp: Time, frame_id: 
 def msg_to_plan(msg: JointTrajectory) -> tuple[Array, float]:
     """Deltas ``(H, 7)`` and the step period in s. Raises ValueError on other joints, a number that is not finite, or
     points that are not evenly spaced in time."""
-    if tuple(msg.joint_names) != ACTION_NAMES:
-        raise ValueError(f"a plan must have the joints {' '.join(ACTION_NAMES)}, not {' '.join(msg.joint_names)}")
-    if not msg.points or any(len(point.positions) != len(ACTION_NAMES) for point in msg.points):
-        raise ValueError("a plan must have at least one point, and 7 numbers in each")
+    names = len(msg.joint_names)
+    if names != len(ACTION_NAMES) or tuple(msg.joint_names) != ACTION_NAMES:
+        found = " ".join(name[:80] for name in msg.joint_names[: len(ACTION_NAMES)])
+        raise ValueError(f"a plan must have the joints {' '.join(ACTION_NAMES)}, not {names}: {quoted(found)}")
+    if not 1 <= len(msg.points) <= MAX_STEPS:
+        raise ValueError(f"a plan must have 1 to {MAX_STEPS} points, not {len(msg.points)}")
+    if any(len(point.positions) != len(ACTION_NAMES) for point in msg.points):
+        raise ValueError(f"each point of a plan must have {len(ACTION_NAMES)} numbers")
     deltas = np.array([point.positions for point in msg.points], dtype=np.float64)
     due = np.array([point.time_from_start.sec + 1e-9 * point.time_from_start.nanosec for point in msg.points])
     if not np.isfinite(deltas).all():

@@ -83,12 +83,24 @@ def test_a_sensor_may_overshoot_a_little() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "positions"),
-    [(["gripper"], [math.nan]), (["gripper"], [1.2]), (["finger"], [0.5]), (["gripper"], []), ([], [])],
+    ("names", "positions", "says"),
+    [
+        (["gripper"], [math.nan], "reads nan, which is no number"),
+        (["gripper"], [-math.inf], "reads -inf, which is no number"),
+        (["gripper"], [1.2], "reads 1.2, outside 0"),
+        (["gripper"], [], "1 names and 0 positions"),
+        (["gripper", "gripper"], [0.1, 0.9], "the joint 'gripper' twice"),
+    ],
 )
-def test_what_is_not_a_reading(names: list, positions: list) -> None:
-    with pytest.raises(ValueError, match="gripper"):
+def test_what_is_not_a_reading(names: list, positions: list, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
         GripperScale().closedness(names, positions)
+
+
+@pytest.mark.parametrize(("names", "positions"), [(["finger"], [0.5]), ([], []), (["joint1", "joint2"], [0.0])])
+def test_what_is_not_about_the_gripper_says_nothing_of_it(names: list, positions: list) -> None:
+    assert GripperScale().closedness(names, positions) is None
+    assert FRANKA.closedness([FRANKA.joints[0], *names], [0.0, *positions]) is None, "half a hand is none"
 
 
 @pytest.mark.parametrize(
@@ -104,3 +116,17 @@ def test_a_pose_in_millimetres_is_refused() -> None:
         check_pose("tcp_m_rad", (0.0, 0.0, 103.4, 0.0, 0.0, 0.0))
     with pytest.raises(ConfigError, match="not finite"):
         MeasuredConfig(tcp_m_rad=(0.0, 0.0, 0.1, 0.0, math.nan, 0.0))
+
+
+@pytest.mark.parametrize("angles", [(0.0, 0.0, -45.0), (180.0, 0.0, 0.0), (0.0, 1e6, 0.0), (6.3, 0.0, 0.0)])
+def test_angles_in_degrees_are_refused(angles: tuple) -> None:
+    with pytest.raises(ConfigError, match="degrees"):
+        check_pose("tcp_m_rad", (0.0, 0.0, 0.1, *angles))
+    check_pose("tcp_m_rad", (0.0, 0.0, 0.1, math.pi, -2.0 * math.pi, 0.0))
+
+
+def test_the_pose_has_one_publisher_whatever_is_shared() -> None:
+    shared = MeasuredConfig(gripper_topic="joint_states", joints_topic="joint_states", shared_topics=("joint_states",))
+    assert shared.shared_topics == ("joint_states",)
+    with pytest.raises(ConfigError, match="shared_topics has 'arm/current_pose', which is none of"):
+        MeasuredConfig(shared_topics=("arm/current_pose",))

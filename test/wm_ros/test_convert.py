@@ -181,8 +181,11 @@ def _plan():
 def test_bad_plans_are_refused() -> None:
     for spoil, says in (
         (lambda m: setattr(m, "joint_names", list("abcdefg")), "joints"),
-        (lambda m: setattr(m, "points", []), "at least one point"),
-        (lambda m: setattr(m.points[1], "positions", [0.0] * 6), "7 numbers"),
+        (lambda m: setattr(m, "joint_names", ["x"] * 100_000), "not 100000: 'x x x x x x x'"),
+        (lambda m: setattr(m, "joint_names", ["x" * 1_000_000] * 7), "not 7: 'xxx"),
+        (lambda m: setattr(m, "points", []), "1 to 256 points, not 0"),
+        (lambda m: setattr(m, "points", [m.points[0]] * 257), "1 to 256 points, not 257"),
+        (lambda m: setattr(m.points[1], "positions", [0.0] * 6), "must have 7 numbers"),
         (lambda m: setattr(m.points[1], "positions", [float("nan")] * 7), "not finite"),
         (lambda m: setattr(m.points[1].time_from_start, "sec", 3), "evenly spaced"),
         (lambda m: setattr(m.points[0].time_from_start, "nanosec", 0), "evenly spaced"),
