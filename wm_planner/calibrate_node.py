@@ -1,6 +1,6 @@
 """calibrate_node: which way a model's axes lie for the real camera, from small moves of the real arm.
 
-It takes the planner's place in the graph, so every move is a ``plan`` that the controller's envelope stands above.
+It takes the planner's place in the graph, so every move is a plan that the controller's envelope stands above.
 After ``start`` the arm makes short random moves around where it then stands, and rests after each; what the model
 believes to see between two rests is compared with what was measured. The axes go into the camera's preset, from where
 the planner reads them; without a clear answer nothing is written. Whatever is wrong in between, the arm rests with a
@@ -19,24 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from std_msgs.msg import String
-from trajectory_msgs.msg import JointTrajectory
 
 from wm_core import axes, config
 from wm_core.errors import WmError
 from wm_core.limits import Limits
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
-from wm_ros import convert, qos
+from wm_ros import convert
 from wm_ros.diagnostics import Diagnostics, Health
-from wm_ros.node import WmNode, json_to_msg, msg_to_json, run_node
+from wm_ros.node import WmNode, run_node
 from wm_ros.worker import Worker
 
 from .calibration import CalibrationError, Move, RandomMoves, calibrate
 from .node_config import CalibrateNodeConfig
+from .role import Role
 from .sight import Seen, Sight
 
-STATUS_PERIOD_S = 0.5
 #: From one frame to the next an arm at rest is measured to move less than this; a Franka's noise is below 0.1 mm.
 REST_M = 0.0005
 #: A move that ends further than this share of its length from where it was to end was disturbed.
@@ -70,29 +68,25 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
         self._last: Seen | None = None
         self._before: Seen | None = None  # before the move that is being made, whose way (3,) in m is:
         self._way_m, self._due_s = np.zeros(3), -math.inf  # earlier frames say nothing of the arm at rest
-        self._mode = self._astray = self._over = ""
+        self._acted = False
+        self._astray = self._over = ""
         self._found: dict[str, float] = {}
         self._failed = False
         self._worker = Worker(lambda error: self._fail(f"the fit failed: {error}"))
-        self._plan_out = self.create_publisher(JointTrajectory, "calibrate/plan", qos.COMMAND)
-        self._status = self.create_publisher(String, "calibrate/status", qos.LATCHED)
+        self._role = Role(self, "calibrate", self._on_mode, self._report)
+        self._role.runs.ready()
         self._sight = Sight(self, c, self._on_seen)
-        self.create_subscription(String, "controller/state", self._on_mode, qos.LATCHED)
-        self.create_timer(STATUS_PERIOD_S, self._report)
         Diagnostics(self, self._health)
         minutes = c.moves * (2.0 * self._period_s + c.settle_s) / 60.0
         self.get_logger().info(f"{c.moves} moves of {self._period_s:.2f} s, about {minutes:.1f} minutes; call start")
 
     # --- moves --------------------------------------------------------------------------------------------------------
-    @property
-    def _acting(self) -> bool:
-        """Whether the controller executes plans; a hold by a watchdog ends with the next plan."""
-        return self._mode in ("running", "holding")
-
-    def _on_mode(self, msg: String) -> None:
-        acted, self._mode = self._acting, str(msg_to_json(msg).get("mode", ""))
-        if self._acting != acted:
+    def _on_mode(self, begins: bool) -> None:
+        acted, self._acted = self._acted, self._role.runs.planning
+        if begins or self._acted != acted:
             self._begin_anew()  # meanwhile a person may have moved the arm, or stood before the camera
+        if begins and (self._found or self._failed):
+            self._end()  # once calibrated, no start leads to more moves
 
     def _begin_anew(self) -> None:
         """Forget the move that was begun; the next one starts from an arm that has settled."""
@@ -100,7 +94,7 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
 
     def _on_seen(self, seen: Seen) -> None:
         last, self._last = self._last, seen
-        if self._over or not self._acting or (last is not None and seen.stamp_s == last.stamp_s):
+        if self._over or not self._role.runs.planning or (last is not None and seen.stamp_s == last.stamp_s):
             return  # the same frame again tells nothing of rest
         if last is None or seen.stamp_s < last.stamp_s:  # the first frame, or the clock was set
             return self._begin_anew()
@@ -138,7 +132,7 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
             self._draw = RandomMoves(c, c.limits, self._period_s, seen.state[:3])
         plan = self._draw.next(seen.state[:3])
         # Stamped now, not with the frame: the arm rests, so the pose is the same, and the move loses no time.
-        self._plan_out.publish(convert.plan_to_msg(plan, self._period_s, convert.s_to_stamp(now_s), c.base_frame))
+        self._role.plan(convert.plan_to_msg(plan, self._period_s, convert.s_to_stamp(now_s), c.base_frame))
         self._before, self._way_m, self._due_s = seen, plan[0, :3], now_s + 2.0 * self._period_s + c.settle_s
 
     # --- the end ------------------------------------------------------------------------------------------------------
@@ -158,29 +152,32 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
             f"{100 * fit.residual:.0f} %, condition {fit.condition:.2f}; written to {c.out}"
         )
         self.get_logger().info(self._over)
+        self._end()
 
     def _fail(self, sentence: str) -> None:
         """The last word: no plan follows it, and nothing is written."""
         self._over, self._failed = f"not calibrated: {sentence}", True
         self.get_logger().error(self._over)
+        self._end()
+
+    def _end(self) -> None:
+        self._role.runs.finish(self._role.runs.turn, bool(self._found))
 
     # --- reports ------------------------------------------------------------------------------------------------------
     def _why_not(self) -> str:
         """Why no move is made now, whatever the controller does; "" if all is there."""
         return self._sight.trouble or self._astray or self._sight.silence
 
-    def _report(self) -> None:
-        """``calibrate/status``, by which the controller hears that its planner is alive."""
-        idle = "" if self._acting else f"the controller is {self._mode if self._mode else 'silent'}"
+    def _report(self) -> dict[str, Any]:
+        """``calibrate/status``; ``reached``: the axes are written; ``done`` without it: they are not."""
         progress = f"move {len(self._moves) + 1} of {self.config.moves}"
-        reason = next(filter(None, (self._over, self._why_not(), idle)), progress)
+        reason = next(filter(None, (self._over, self._why_not(), self._role.idle)), progress)
         planned = self._before is not None and not self._over
-        self._status.publish(json_to_msg({"planned": planned, "reason": reason, **self._figures()}))
+        return {"planned": planned, "reason": reason, "goals": [], **self._figures()}
 
     def _figures(self) -> dict[str, Any]:
-        """``done``: the axes are written, and their angle and its standard error, in degrees, come with it."""
-        made = {"moves": len(self._moves), "of": self.config.moves}
-        return {"done": bool(self._found), "failed": self._failed, **made, **self._found}
+        """The angle of the axes and its standard error are in degrees."""
+        return {"failed": self._failed, "moves": len(self._moves), "of": self.config.moves, **self._found}
 
     def _health(self) -> Health:
         why_not = "" if self._over else self._why_not()

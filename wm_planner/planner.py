@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wm_core.errors import ConfigError, GoalError, WmError
 from wm_core.limits import Limits
-from wm_core.pose import STATE_DIM
+from wm_core.pose import STATE_DIM, difference, euler_to_matrix, rotation_angle
 from wm_models.search import SearchConfig
 
 from . import guardrails
@@ -27,6 +27,21 @@ from .proposals.base import Remembers
 from .subgoals import SubgoalConfig, Subgoals
 
 Array = NDArray[np.float64]
+
+#: An arm that has moved this far has moved: far more than a held one sags, trembles or is measured to.
+MOVED_M, MOVED_RAD, MOVED_GRIPPER = 0.005, 0.05, 0.1
+
+
+#: What is said where the last goal has ended otherwise than by being reached.
+NOT_REACHED = "the last goal was not reached: its time was over, or the arm did not move"
+
+
+@dataclass(frozen=True)
+class Goals:
+    """Goal latents (n, T, C) that can be planned with, and the walk over them; see :meth:`Planner.prepare`."""
+
+    latents: NDArray[np.float32]
+    subgoals: Subgoals
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,10 @@ class PlanResult:
     subgoal: int
     subgoals: int
     done: bool
+    #: With ``done``: whether the last goal has really been reached, neither passed nor found without motion.
+    reached: bool
+    #: How each sub-goal that has ended did: "reached" or "passed".
+    outcomes: tuple[str, ...]
     plan_ms: float
     #: Share of the candidates that the limits had to correct.
     infeasible_fraction: float
@@ -106,17 +125,23 @@ class Planner:
         if model.spec.pose_frame not in ("tcp", "flange"):
             raise ConfigError(f"the model's pose_frame = '{model.spec.pose_frame}' must be 'tcp' or 'flange'")
         self._optimiser = Cem(self.config)
-        self._goals: NDArray | None = None
-        self._subgoals: Subgoals | None = None
+        self._goals: Goals | None = None
         self._planned_s: float | None = None
+        self._began: Array | None = None  # the state of the arm when it began to follow plans
+        self._moved = False
 
     def set_goals(self, goals: ArrayLike) -> None:
         """Take the latents (n, T, C) of the sub-goal images, in order, and start over.
 
-        Raises GoalError on none, on another shape than the model's, or on numbers that are not finite; the planner then
-        has no goals.
+        Raises what :meth:`prepare` raises; the planner then goes on with the goals that it had.
         """
-        self._goals = self._subgoals = None
+        self.take(self.prepare(goals))
+
+    def prepare(self, goals: ArrayLike) -> Goals:
+        """Look the latents (n, T, C) of sub-goal images over, while the planner is at work with others.
+
+        Raises GoalError on none, on another shape than the model's, or on numbers that are not finite.
+        """
         latents = np.array(goals, dtype=np.float32)
         if latents.shape[1:] != tuple(self._model.latent_shape) or len(latents) == 0:
             raise GoalError(
@@ -128,8 +153,11 @@ class Planner:
         gaps = [float(self._model.energy(a, b)) for a, b in pairwise(latents)]
         if not np.all(np.isfinite(gaps)):
             raise GoalError("the energy between two goal latents is not finite; encode the goal images again")
-        self._goals = latents
-        self._subgoals = Subgoals(self.config.subgoals, gaps, self._model.spec.step_period_s)
+        return Goals(latents, Subgoals(self.config.subgoals, gaps, self._model.spec.step_period_s))
+
+    def take(self, goals: Goals) -> None:
+        """Plan with these goals from now on, from the first one."""
+        self._goals = goals
         self.reset()
 
     def reset(self) -> None:
@@ -137,12 +165,21 @@ class Planner:
         self._optimiser.reset()
         if isinstance(self._proposal, Remembers):
             self._proposal.reset()
-        self._planned_s = None
-        if self._subgoals is not None:
-            self._subgoals.reset()
+        self._planned_s = self._began = None
+        self._moved = False
+        if self._goals is not None:
+            self._goals.subgoals.reset()
 
-    def plan(self, latent: ArrayLike, state: ArrayLike, stamp_s: float) -> PlanResult:
+    def pause(self) -> None:
+        """The arm does not follow: until the next plan no time passes for the sub-goals, and no motion counts."""
+        self._began = None
+        if self._goals is not None:
+            self._goals.subgoals.pause()
+
+    def plan(self, latent: ArrayLike, state: ArrayLike, stamp_s: float, running: bool = True) -> PlanResult:
         """Plan from a latent (T, C) and the measured TCP state (7,), both of the frame taken at ``stamp_s``.
+
+        ``running``: whether the arm follows the plans. While it does not, sub-goals neither end nor age.
 
         Never raises on what a camera, an arm or a model may deliver, and never returns a plan that breaks a guardrail:
         where no candidate will do, it holds.
@@ -152,21 +189,22 @@ class Planner:
             # Numbers that overflow are refused below, or rank last; a warning about each would tell nobody more.
             with np.errstate(over="ignore", invalid="ignore"):
                 z, s = np.asarray(latent, dtype=np.float32), np.array(state, dtype=np.float64)
-                return self._plan(z, s, float(stamp_s), started)
+                return self._plan(z, s, float(stamp_s), running, started)
         except (WmError, TypeError, ValueError, ArithmeticError) as error:
             return self._hold(f"the planner cannot use its input or its model: {error}", started)
 
-    def _plan(self, latent: NDArray, state: Array, stamp_s: float, started: float) -> PlanResult:
+    def _plan(self, latent: NDArray, state: Array, stamp_s: float, running: bool, started: float) -> PlanResult:
         refusal = self._refusal(latent, state, stamp_s)
-        if refusal or self._goals is None or self._subgoals is None:
+        if refusal or self._goals is None:
             return self._hold(refusal, started)
-        goal_energy = self._advance(self._goals, self._subgoals, latent, stamp_s)
+        subgoals = self._goals.subgoals
+        goal_energy = self._advance(self._goals, latent, state, stamp_s, running)
         if not np.isfinite(goal_energy):
             return self._hold("the energy to the goal is not finite; check the model bundle", started)
-        if self._subgoals.done:
-            return self._hold("goal reached", started, goal_energy)
+        if subgoals.done:
+            return self._hold("goal reached" if subgoals.reached else NOT_REACHED, started, goal_energy)
 
-        goal = self._goals[self._subgoals.index]
+        goal = self._goals.latents[subgoals.index]
         proposed = self._propose(latent, goal, state)
         costs = self._costs(goal, proposed, self.config.trust * goal_energy)
         problem = PlanningProblem(self._model, self._space, self._limits, latent, state, costs)
@@ -191,12 +229,18 @@ class Planner:
                 return f"the {name} holds a number that is not finite"
         return ""
 
-    def _advance(self, goals: NDArray, subgoals: Subgoals, latent: NDArray, stamp_s: float) -> float:
+    def _advance(self, goals: Goals, latent: NDArray, state: Array, stamp_s: float, running: bool) -> float:
         """Move on over every sub-goal that this frame finishes; the energy to the one that is then present."""
-        subgoals.tick(stamp_s)
+        subgoals = goals.subgoals
+        if running:
+            subgoals.tick(stamp_s)
+            self._began = state if self._began is None else self._began
+            self._moved = self._moved or _moved(self._began, state)
+        else:
+            self.pause()
         while True:
-            energy = float(self._model.energy(latent, goals[subgoals.index]))
-            if not np.isfinite(energy) or not subgoals.update(energy):
+            energy = float(self._model.energy(latent, goals.latents[subgoals.index]))
+            if not running or not np.isfinite(energy) or not subgoals.update(energy, self._moved):
                 return energy
 
     def _costs(self, goal: NDArray, proposed: Proposed | None, trust: float) -> Sequence[Cost]:
@@ -228,16 +272,19 @@ class Planner:
     def _result(
         self, solution: Solution, state: Array, problem: PlanningProblem, goal_energy: float, started: float
     ) -> PlanResult:
-        assert self._subgoals is not None
+        assert self._goals is not None
+        subgoals = self._goals.subgoals
         return PlanResult(
             actions=solution.actions,
             hold=False,
             reason="",
             energy=solution.cost,
             goal_energy=goal_energy,
-            subgoal=self._subgoals.index,
-            subgoals=self._subgoals.count,
+            subgoal=subgoals.index,
+            subgoals=subgoals.count,
             done=False,
+            reached=False,
+            outcomes=tuple(subgoals.outcomes),
             plan_ms=_since_ms(started),
             infeasible_fraction=problem.infeasible_fraction,
             guardrail=guardrails.binding(state, solution.actions, self._limits, self._model.spec.step_period_s),
@@ -247,7 +294,7 @@ class Planner:
     def _hold(
         self, reason: str, started: float, goal_energy: float = np.nan, infeasible_fraction: float = 0.0
     ) -> PlanResult:
-        subgoals = self._subgoals
+        subgoals = None if self._goals is None else self._goals.subgoals
         return PlanResult(
             actions=np.zeros((self.config.horizon, STATE_DIM)),
             hold=True,
@@ -257,11 +304,19 @@ class Planner:
             subgoal=0 if subgoals is None else subgoals.index,
             subgoals=0 if subgoals is None else subgoals.count,
             done=subgoals is not None and subgoals.done,
+            reached=subgoals is not None and subgoals.reached,
+            outcomes=() if subgoals is None else tuple(subgoals.outcomes),
             plan_ms=_since_ms(started),
             infeasible_fraction=infeasible_fraction,
             guardrail="ok",
             paths=np.empty((0, self.config.horizon + 1, 3)),
         )
+
+
+def _moved(start: Array, state: Array) -> bool:
+    change = difference(start, state)
+    turned_rad = float(rotation_angle(euler_to_matrix(change[3:6])))
+    return bool(np.linalg.norm(change[:3]) > MOVED_M or turned_rad > MOVED_RAD or abs(change[6]) > MOVED_GRIPPER)
 
 
 def _since_ms(started: float) -> float:

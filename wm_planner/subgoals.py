@@ -3,6 +3,8 @@
 The scale comes from the goals themselves: a sub-goal counts as reached when only a fraction is left of the energy
 between the goal before and itself. A sub-goal that stops getting closer, or takes too long, is passed as well: a goal
 image is a waypoint, and V-JEPA 2-AC (arXiv 2506.09985) passes its sub-goals by the clock alone (4, 10 and 4 steps).
+What was passed was not reached, nor was what looked reached before the arm had moved; :attr:`Subgoals.outcomes` keeps
+them apart.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from wm_core.errors import ConfigError, GoalError
+
+REACHED, PASSED = "reached", "passed"
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class Subgoals:
     ``gaps`` (n - 1) are the energies between consecutive goals. Sub-goal k is measured against gap k - 1, and the first
     against the larger of the first energy seen and gap 0: a demonstration may begin at its own first image.
     Raises GoalError where budgets are given for another number of goals.
+
+    Attributes:
+        index, done: the present sub-goal, and whether the last one has ended.
+        outcomes: how each of those that have ended did: REACHED or PASSED.
     """
 
     def __init__(self, config: SubgoalConfig, gaps: Sequence[float], step_period_s: float) -> None:
@@ -93,6 +101,7 @@ class Subgoals:
     def reset(self) -> None:
         """Back to the first sub-goal."""
         self.index, self.done = 0, False
+        self.outcomes: list[str] = []
         self._stamp_s: float | None = None
         self._attempt = _Attempt(reference=None)
 
@@ -110,8 +119,20 @@ class Subgoals:
             self._attempt.tick(float(np.clip((stamp_s - self._stamp_s) / self._step_period_s, 0.0, 1.0)))
         self._stamp_s = stamp_s
 
-    def update(self, energy: float) -> bool:
-        """Take in the energy to the present sub-goal. True if that moved on to the next one, whose energy is due."""
+    def pause(self) -> None:
+        """No time passes from the last tick to the next."""
+        self._stamp_s = None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the last goal has really been reached."""
+        return self.done and self.outcomes[-1] == REACHED
+
+    def update(self, energy: float, moved: bool = True) -> bool:
+        """Take in the energy to the present sub-goal. True if that moved on to the next one, whose energy is due.
+
+        ``moved``: whether the arm has followed plans anywhere yet; a goal is not reached by an arm that stands.
+        """
         if self.done:
             return False
         config, now = self.config, self._attempt
@@ -125,8 +146,11 @@ class Subgoals:
             now.below = None if not reached else 0.0 if now.below is None else now.below
             settled = now.below is not None and _over(now.below, config.done_steps)
             self.done = settled or _over(now.spent, budget)
+            if self.done:
+                self.outcomes.append(REACHED if settled and moved else PASSED)
             return False
         if reached or _over(now.since_best, config.plateau_steps) or _over(now.spent, budget):
+            self.outcomes.append(REACHED if reached and moved else PASSED)
             self._attempt = _Attempt(reference=self.gaps[self.index])
             self.index += 1
             return True

@@ -39,7 +39,7 @@ MAX_GOALS = qos.GOALS.depth
 UNIT_SLACK = 0.01
 #: No planner of ours looks further; a longer plan is refused before its numbers are looked at.
 MAX_STEPS = 256
-_GOAL_FRAME = re.compile(r"subgoal_(\d+)_of_(\d+)")
+_GOAL_FRAME = re.compile(r"subgoal_([0-9]{1,3})_of_([0-9]{1,3})(?:_run_([0-9a-f]{8}))?")
 #: Camera encodings: channels in the message, and what makes RGB of them (None: it is RGB).
 _TO_RGB = {
     "rgb8": (3, None),
@@ -119,17 +119,19 @@ def msg_to_latent(msg: Image) -> NDArray[np.float32]:
     return np.ascontiguousarray(_rows(msg, 4 * msg.width)).view(np.float32)
 
 
-def goal_frame(index: int, count: int) -> str:
-    """``header.frame_id`` of sub-goal ``index`` (from 0) of ``count``."""
-    return f"subgoal_{index}_of_{count}"
+def goal_frame(index: int, count: int, run: str = "") -> str:
+    """``header.frame_id`` of sub-goal ``index`` (from 0) of ``count``; ``run``: the 8 hex digits that it belongs to."""
+    return f"subgoal_{index}_of_{count}" + (f"_run_{run}" if run else "")
 
 
-def parse_goal_frame(frame_id: str) -> tuple[int, int]:
-    """Index (from 0) and count of a sub-goal from its ``header.frame_id``."""
+def parse_goal_frame(frame_id: str) -> tuple[int, int, str]:
+    """Index (from 0) and count of a sub-goal, and the run that it belongs to ("": none), from ``header.frame_id``."""
     match = _GOAL_FRAME.fullmatch(frame_id)
     if match is None or not int(match[1]) < int(match[2]) <= MAX_GOALS:
-        raise ValueError(f"a goal must have the frame id subgoal_<k>_of_<n>, not '{frame_id}'")
-    return int(match[1]), int(match[2])
+        raise ValueError(
+            f"a goal must have the frame id subgoal_<k>_of_<n>_run_<run>, n at most {MAX_GOALS}, not {quoted(frame_id)}"
+        )
+    return int(match[1]), int(match[2]), match[3] or ""
 
 
 # --- the arm ---------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class Cell(Node):
 
     def __init__(self) -> None:
         super().__init__("cell")
-        self.pose, self.mode = START.copy(), "idle"
+        self.pose, self.mode, self.run = START.copy(), "idle", "00000001"
         self.blocked = self.blind = False
         self.frame_id, self.age_s, self.noise_m = "camera", 0.0, 0.0
         self.plans: list[tuple[np.ndarray, str]] = []
@@ -59,7 +59,7 @@ class Cell(Node):
 
     def say(self, mode: str) -> None:
         self.mode = mode
-        self._state.publish(json_to_msg({"mode": mode, "reason": "", "stamp_s": 0.0}))
+        self._state.publish(json_to_msg({"mode": mode, "reason": "", "stamp_s": 0.0, "run": self.run}))
 
     def _on_plan(self, msg: JointTrajectory) -> None:
         deltas, _ = convert.msg_to_plan(msg)
@@ -168,6 +168,7 @@ def test_the_axes_are_found_and_written_into_the_preset(start: Callable[..., Rig
     assert found.centre_m == (0.4, 0.1) and not found.turned_hand
     assert out.read_text().startswith("# mine\nsource: '0'\n") and "14 moves of the arm" in out.read_text()
     status = rig.cell.status
+    assert status["reached"] and status["run"] == rig.cell.run and status["instance"] == rig.node._role.instance
     assert status["angle_deg"] == pytest.approx(YAW_DEG, abs=0.3) and status["moves"] == 14 and not status["failed"]
     assert (
         f"the axes lie turned by {status['angle_deg']:.1f} degrees" in status["reason"] and str(out) in status["reason"]
@@ -177,8 +178,28 @@ def test_the_axes_are_found_and_written_into_the_preset(start: Callable[..., Rig
         assert frame_id == "base" and deltas.shape == (2, 7) and not deltas[1].any() and not deltas[0, 3:].any()
         assert 0.0 < np.linalg.norm(deltas[0, :3]) <= 0.015 + 1e-9
     rig.stays()
+    rig.cell.run = "00000002"
+    rig.cell.say("idle")
+    rig.spin(0.3)
+    rig.cell.say("holding")
+    assert rig.spin(5.0, lambda: rig.cell.status["run"] == "00000002" and rig.cell.status["done"]), (
+        "nothing is left to do"
+    )
+    rig.stays()
     gaps_s = np.diff(rig.cell.status_at_s)
     assert np.max(gaps_s) < 1.5, "the controller hears its planner all the time"
+
+
+def test_a_run_that_began_before_it_is_not_its_own(start: Callable[..., Rig]) -> None:
+    rig = start()
+    rig.cell.say("holding")
+    assert rig.says("the run began before this node was up")
+    assert rig.cell.status["done"] and not rig.cell.status["reached"]
+    rig.stays()
+    rig.cell.run = "00000002"
+    rig.cell.say("idle")
+    rig.begin()
+    assert rig.moves_on()
 
 
 def test_an_arm_that_does_not_move_and_a_stop(start: Callable[..., Rig], tmp_path: Path) -> None:
@@ -231,7 +252,8 @@ def test_what_tells_nothing_ends_in_one_sentence_and_writes_nothing(start: Calla
     rig.cell.noise_m = 0.05
     rig.begin()
     assert rig.spin(60.0, lambda: rig.cell.status.get("failed", False)), rig.cell.status
-    assert rig.cell.status["reason"].startswith("not calibrated: ") and not rig.cell.status["done"]
+    assert rig.cell.status["reason"].startswith("not calibrated: ")
+    assert rig.spin(5.0, lambda: rig.cell.status["done"]) and not rig.cell.status["reached"]
     assert not (tmp_path / "camera.yaml").exists()
     rig.stays()
     assert not rig.node._health().ok and time.monotonic() - rig.cell.status_at_s[-1] < 1.5
@@ -249,7 +271,7 @@ def test_a_preset_that_cannot_be_written_is_one_sentence(start: Callable[..., Ri
     (tmp_path / "file").write_text("")
     rig = start(out=tmp_path / "file" / "camera.yaml")
     rig.begin()
-    assert rig.says("not calibrated: ", 60.0) and not rig.cell.status["done"]
+    assert rig.says("not calibrated: ", 60.0) and not rig.cell.status["reached"]
 
 
 def test_a_file_that_is_no_preset_is_refused_before_the_moves(start: Callable[..., Rig], tmp_path: Path) -> None:

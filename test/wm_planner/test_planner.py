@@ -9,6 +9,7 @@ import pytest
 from wm_core.config import from_dict
 from wm_core.errors import BundleError, ConfigError, GoalError
 from wm_core.limits import Limits
+from wm_core.pose import integrate
 from wm_planner.optimisers import Proposed, Solution
 from wm_planner.path import flange_state
 from wm_planner.planner import Planner, PlannerConfig
@@ -63,9 +64,10 @@ def test_closed_loop_through_sub_goals_until_done(additive, state):
         seen.append(result.subgoal)
         if result.done:
             break
-        assert not result.hold
-        latent = latent + result.actions[:1]
-    assert result.done and result.hold and result.reason == "goal reached"
+        assert not result.hold and not result.reached
+        latent, state = latent + result.actions[:1], integrate(state, result.actions[0])
+    assert result.done and result.reached and result.hold and result.reason == "goal reached"
+    assert result.outcomes == ("reached",) * 3
     assert sorted(set(seen)) == [0, 1, 2] and seen == sorted(seen)
     np.testing.assert_allclose(latent[0, :3], 0.1, atol=0.06)
     assert np.all(result.actions == 0.0)
@@ -126,21 +128,69 @@ def test_bad_input_is_held_and_named(planner, state, latent, measured, stamp_s, 
 
 
 @pytest.mark.parametrize("goals", [[], [np.zeros((2, 7))], np.zeros((1, 7)), [goal(np.nan)], [goal(3e38), goal(-3e38)]])
-def test_bad_goals_are_refused_and_leave_none(planner, state, goals):
-    planner.set_goals([goal(1.0)])
+def test_bad_goals_are_refused_and_leave_those_in_use(planner, state, goals):
     with np.errstate(over="ignore"), pytest.raises(GoalError):
         planner.set_goals(goals)
     assert planner.plan(ORIGIN, state, 0.0).reason == "no goal images yet"
+    planner.set_goals([goal(1.0), goal(2.0)])
+    with np.errstate(over="ignore"), pytest.raises(GoalError):
+        planner.set_goals(goals)
+    result = planner.plan(ORIGIN, state, 0.0)
+    assert not result.hold and result.subgoals == 2
 
 
 def test_new_goals_start_over(planner, state):
     planner.set_goals([goal(0.0), goal(0.0)])
     for k in range(4):
         result = planner.plan(ORIGIN, state, 0.5 * k)
-    assert result.done and result.reason == "goal reached"
+    assert result.done and not result.reached and result.outcomes == ("passed", "passed")
+    assert result.reason.startswith("the last goal was not reached"), "the arm has not moved"
     planner.set_goals([goal(1.0), goal(2.0)])
     result = planner.plan(ORIGIN, state, 3.0)
     assert not result.hold and not result.done and result.subgoal == 0
+
+
+def test_a_goal_that_ends_by_its_budget_is_not_reached(additive, state):
+    never = SubgoalConfig(budget_steps=2.0, done_budget_steps=2.0)
+    planner = Planner(additive(), Limits(), PlannerConfig(samples=8, elites=2, kept_elites=1, subgoals=never))
+    planner.set_goals([goal(5.0), goal(9.0)])
+    for k in range(9):
+        result = planner.plan(ORIGIN, integrate(state, [0.01 * k, 0, 0, 0, 0, 0, 0]), 0.5 * k)
+    assert result.done and not result.reached and result.outcomes == ("passed", "passed")
+    assert "its time was over" in result.reason
+
+
+def test_while_the_arm_does_not_follow_no_time_passes_and_no_goal_ends(additive, state):
+    never = SubgoalConfig(budget_steps=3.0)
+    planner = Planner(additive(), Limits(), PlannerConfig(samples=8, elites=2, kept_elites=1, subgoals=never))
+    planner.set_goals([goal(5.0), goal(9.0)])
+    assert [planner.plan(ORIGIN, state, 0.5 * k).subgoal for k in range(3)] == [0, 0, 0]
+    for k in range(3, 60):
+        held = planner.plan(goal(5.0), state, 0.5 * k, running=False)
+        assert not held.hold and held.subgoal == 0 and held.outcomes == ()
+    planner.pause()
+    assert planner.plan(ORIGIN, state, 30.0).subgoal == 0, "from the last frame of the hold to this one neither"
+    assert planner.plan(ORIGIN, state, 30.5).subgoal == 1
+
+
+def test_an_arm_that_is_moved_while_it_does_not_follow_has_not_reached_anything(additive, state):
+    planner = Planner(additive(), Limits(), SMALL)
+    planner.set_goals([goal(0.0)])
+    planner.plan(ORIGIN, state, 0.0)
+    elsewhere = integrate(state, [0.05, 0, 0, 0, 0, 0, 0])
+    planner.plan(ORIGIN, elsewhere, 0.5, running=False)
+    for k in range(4):
+        result = planner.plan(ORIGIN, elsewhere, 1.0 + 0.5 * k)
+    assert result.done and not result.reached
+
+
+@pytest.mark.parametrize("change", [[0.006, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, -0.06, 0], [0, 0, 0, 0, 0, 0, 0.2]])
+def test_moving_turning_and_closing_the_hand_is_motion(additive, state, change):
+    planner = Planner(additive(), Limits(), SMALL)
+    planner.set_goals([goal(0.0)])
+    for k in range(4):
+        result = planner.plan(ORIGIN, integrate(state, change) if k else state, 0.5 * k)
+    assert result.done and result.reached
 
 
 def test_goals_are_copied(planner, state):

@@ -5,7 +5,7 @@ import pytest
 
 from wm_core.config import from_dict
 from wm_core.errors import ConfigError, GoalError
-from wm_planner.subgoals import SubgoalConfig, Subgoals, threshold
+from wm_planner.subgoals import PASSED, REACHED, SubgoalConfig, Subgoals, threshold
 
 PERIOD_S = 0.25
 NEVER = {"plateau_steps": None, "budget_steps": None}
@@ -117,6 +117,34 @@ def test_the_last_goal_has_no_budget_unless_it_is_given_one():
     goals = machine(gaps=(), done_budget_steps=5.0)
     walk(goals, [1.0] * 6)
     assert goals.done
+
+
+def test_what_was_reached_is_told_from_what_was_passed():
+    goals = machine(gaps=(1.0, 1.0), plateau_steps=None, budget_steps=2.0, done_budget_steps=2.0, done_steps=0.0)
+    walk(goals, [0.0], step_s=0.0)
+    assert goals.outcomes == [REACHED, REACHED, REACHED] and goals.done and goals.reached
+    goals.reset()
+    assert goals.outcomes == [] and not goals.reached
+    walk(goals, [1.0] * 3)
+    assert goals.outcomes == [PASSED] and not goals.reached
+    walk(goals, [1.0] * 8)
+    assert goals.outcomes == [PASSED] * 3 and goals.done and not goals.reached
+
+
+def test_an_arm_that_has_not_moved_has_reached_nothing():
+    goals = machine(gaps=(1.0,), done_steps=0.0)
+    goals.tick(0.0)
+    assert goals.update(0.0, moved=False)
+    goals.update(0.0, moved=False)
+    assert goals.done and goals.outcomes == [PASSED, PASSED]
+
+
+def test_a_pause_is_no_time():
+    goals = machine(plateau_steps=None, budget_steps=2.0)
+    for k in range(50):
+        assert not one(goals, 1.0, 0.2 * k)
+        goals.pause()
+    assert goals.index == 0
 
 
 def test_reset_forgets_the_first_reference():

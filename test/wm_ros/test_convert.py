@@ -105,14 +105,31 @@ def test_a_latent_must_be_32fc1() -> None:
         convert.msg_to_latent(convert.image_to_msg(PICTURE, STAMP, "camera"))
 
 
-@pytest.mark.parametrize("frame", ["camera", "subgoal_8_of_8", "subgoal_0_of_65", "subgoal_-1_of_8", "subgoal_1_of_x"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "camera",
+        "subgoal_8_of_8",
+        "subgoal_0_of_65",
+        "subgoal_-1_of_8",
+        "subgoal_1_of_x",
+        "subgoal_\u0661_of_8",
+        "subgoal_0_of_8_run_",
+        "subgoal_0_of_8_run_0123456",
+        "subgoal_0_of_8_run_0123456g",
+        "subgoal_0_of_8_run_01234567\n",
+        "subgoal_0_of_" + "8" * 10_000_000,
+    ],
+)
 def test_goal_frames_that_cannot_be(frame: str) -> None:
-    with pytest.raises(ValueError, match="frame id"):
+    with pytest.raises(ValueError, match="frame id") as refused:
         convert.parse_goal_frame(frame)
+    assert len(str(refused.value)) < 250
 
 
 def test_goal_frame_both_ways() -> None:
-    assert convert.parse_goal_frame(convert.goal_frame(2, 8)) == (2, 8)
+    assert convert.parse_goal_frame(convert.goal_frame(2, 8)) == (2, 8, "")
+    assert convert.parse_goal_frame(convert.goal_frame(2, 8, "0a1b2c3d")) == (2, 8, "0a1b2c3d")
 
 
 @given(hnp.arrays(np.float64, 6, elements=st.floats(-3.0, 3.0)))

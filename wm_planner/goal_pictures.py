@@ -1,0 +1,52 @@
+"""The planner's own goal pictures: shown to the encoder until all of them are encoded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from sensor_msgs.msg import Image
+
+from wm_core.errors import GoalError
+from wm_ros import convert, qos
+from wm_ros.node import WmNode
+
+from .goal_sets import Label
+from .goals import load_goals
+
+#: The encoder takes a second or two for a full set; what is lost by then, in a flood of other pictures, is shown again.
+AGAIN_S = 2.0
+
+
+class GoalPictures:
+    """Publishes ``goal/image``.
+
+    Args:
+        node: that publishes.
+        goal: folder of the pictures; "" for none.
+        instance: 8 hex digits of the process, that the pictures are labelled with.
+
+    Attributes:
+        label: of the set; None if there is none.
+        missing: indices of the pictures that have not been encoded yet.
+
+    Raises GoalError on pictures that cannot be read, and on too many of them.
+    """
+
+    def __init__(self, node: WmNode[Any], goal: str, instance: str) -> None:
+        self._pictures = load_goals(goal) if goal else []
+        count = len(self._pictures)
+        if count > convert.MAX_GOALS:
+            raise GoalError(f"{count} goal pictures are too many; keep at most {convert.MAX_GOALS}")
+        self._publisher = node.create_publisher(Image, "goal/image", qos.GOALS)
+        self._stamp, self._instance = node.get_clock().now().to_msg(), instance
+        self.label = Label(instance, convert.stamp_to_s(self._stamp), count) if count else None
+        self.missing = list(range(count))
+        self._show()
+        if count:
+            node.create_timer(AGAIN_S, self._show, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _show(self) -> None:
+        for k in self.missing:
+            frame_id = convert.goal_frame(k, len(self._pictures), self._instance)
+            self._publisher.publish(convert.image_to_msg(self._pictures[k], self._stamp, frame_id))

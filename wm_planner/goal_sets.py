@@ -1,0 +1,146 @@
+"""Which goal pictures are in use, and which wait; their latents come one by one, and in any order.
+
+Anybody can show pictures. So each carries the run that it belongs to: the planner's own folder the planner's instance,
+and is used as soon as it is encoded; everybody else's the run of the controller, and waits until someone asks for it.
+Whatever carries neither is left aside: it displaces nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_core.errors import GoalError, quoted
+
+Latents = NDArray[np.float32]
+
+#: Sets of one run that are collected at the same time: one that is shown anew, and a stray picture or two beside it.
+WAITING = 4
+
+
+@dataclass(frozen=True)
+class Label:
+    """What all pictures of a set have in common: whose they are, when they were shown, and how many they are."""
+
+    run: str
+    stamp_s: float
+    count: int
+
+
+class GoalSets:
+    """See the module.
+
+    Args:
+        shape: (T, C) of the model's latents.
+        own: label of the planner's own pictures; None if others show them.
+
+    Attributes:
+        in_use: label of the set that is planned with; None before the first.
+        aside: the newest sentence about pictures that were left aside; "" before the first.
+        left_aside: how many they were.
+    """
+
+    def __init__(self, shape: Sequence[int], own: Label | None = None) -> None:
+        self._shape, self._own = tuple(shape), own
+        self.in_use: Label | None = None
+        self.aside, self.left_aside = "", 0
+        self._latents: dict[Label, dict[int, Latents]] = {} if own is None else {own: {}}
+
+    @property
+    def count(self) -> int:
+        """How many sub-goals there are, or will be."""
+        label = self.in_use or self._own
+        return 0 if label is None else label.count
+
+    @property
+    def missing(self) -> str:
+        """One sentence as long as there is no set to plan with, then ""."""
+        if self.in_use is not None:
+            return ""
+        return "there are no goal pictures" if self._own is None else self._progress(self._own)
+
+    @property
+    def own_missing(self) -> list[int]:
+        """Which of the planner's own pictures are still to be encoded, as long as they are to be used."""
+        if self._own is None or self.in_use is not None:
+            return []
+        return [k for k in range(self._own.count) if k not in self._latents[self._own]]
+
+    def pending(self, run: str) -> str:
+        """What waits to be used in this run, in one sentence; "" if nothing does."""
+        label = self._newest(run)
+        return "" if label is None else self._progress(label)
+
+    def add(self, label: Label, index: int, latent: Latents, run: str) -> Latents | None:
+        """Take the latent of one picture; ``run`` is the controller's.
+
+        Returns the planner's own set (n, T, C) when it is complete. Raises GoalError with the
+        reason why the picture is left aside.
+        """
+        if label == self._own:
+            if self.in_use is not None:
+                return None  # a new encoder encodes them again
+        elif not run or label.run != run:
+            self._leave(f"goal pictures of {quoted(label.run)} belong to no run" if label.run else NO_RUN)
+        if latent.shape != self._shape:
+            self._leave(
+                f"a goal latent has shape {latent.shape}, the model's is {self._shape}; encode with the same bundle"
+            )
+        mine = self._latents.setdefault(label, {})
+        if label == self._own:
+            known = index in mine
+            mine.setdefault(index, latent)  # what carries this label later is someone else's
+            return self._stacked(label) if not known and len(mine) == label.count else None
+        mine[index] = latent
+        self._latents[label] = self._latents.pop(label)  # to the end: the newest
+        self._forget([other for other in self._latents if other.run != run])
+        self._forget(list(self._latents)[:-WAITING])
+        return None
+
+    def next(self, run: str) -> tuple[Label, Latents]:
+        """The newest complete set (n, T, C) that waits for this run. Raises GoalError if there is none."""
+        waiting = self._newest(run)
+        if waiting is None:
+            raise GoalError(
+                f"no goal pictures wait for run {quoted(run)}; "
+                f"publish them with the frame id subgoal_<k>_of_<n>_run_{run or '<run>'}"
+            )
+        if len(self._latents[waiting]) < waiting.count:
+            raise GoalError(f"{self._progress(waiting)}; call again when all are")
+        return waiting, self._stacked(waiting)
+
+    def use(self, label: Label) -> None:
+        """The set of this label, which :meth:`add` or :meth:`next` gave, is in use; no other waits any more."""
+        self.in_use = label
+        self._latents.clear()
+
+    def _stacked(self, label: Label) -> Latents:
+        return np.stack([self._latents[label][k] for k in range(label.count)])
+
+    def _newest(self, run: str) -> Label | None:
+        """The set that waits for this run: the complete one that was shown last or, if none is complete, the last."""
+        labels = [label for label in self._latents if label != self._own and run and label.run == run]
+        return max(labels, key=lambda a: (len(self._latents[a]) == a.count, a.stamp_s), default=None)
+
+    def _progress(self, label: Label) -> str:
+        return f"{len(self._latents[label])} of {label.count} goal pictures are encoded"
+
+    def _forget(self, labels: list[Label]) -> None:
+        for label in labels:
+            if label != self._own:
+                del self._latents[label]
+
+    def _leave(self, sentence: str) -> NoReturn:
+        self.left_aside += 1
+        self.aside = sentence
+        raise GoalError(sentence)
+
+
+NO_RUN = (
+    "goal pictures that belong to no run are left aside; publish them with the frame id "
+    "subgoal_<k>_of_<n>_run_<run> and call planner/use_goals"
+)

@@ -1,0 +1,95 @@
+"""What all nodes have in common that give plans: their topics, their sign of life, and the run that they plan for.
+
+A role has ``<role>/plan`` and ``<role>/status`` to itself; the controller reads those of the role that the graph
+declared, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+from wm_core.errors import quoted
+from wm_ros import qos
+from wm_ros.node import WmNode, json_to_msg, msg_to_json
+
+from .runs import Runs
+
+#: ``<role>/status`` is to come at least twice a second; the rest is for a busy machine.
+STATUS_PERIOD_S = 0.25
+#: Names for the controller's modes and runs are a few letters long.
+MOST_LETTERS = 64
+
+
+class Role:
+    """See the module.
+
+    Args:
+        node: that gives the plans.
+        name: of the role, one of ``wm_controller.node_config.ROLES``.
+        changed: called after each ``controller/state`` that could be read; its argument says whether a run begins that
+            plans are due for.
+        report: the values of a status, besides those of the role, when none was published for STATUS_PERIOD_S.
+
+    Attributes:
+        instance: of this process, 8 hex digits: by it others notice that the node was started anew.
+        runs: for which run plans are due.
+        unreadable: how many ``controller/state`` could not be read.
+    """
+
+    def __init__(
+        self, node: WmNode[Any], name: str, changed: Callable[[bool], None], report: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._node, self._changed, self._report = node, changed, report
+        self.instance = secrets.token_hex(4)
+        self.runs = Runs()
+        self.unreadable = 0
+        self._reported_s = 0.0
+        self._plans = node.create_publisher(JointTrajectory, f"{name}/plan", qos.COMMAND)
+        self._status = node.create_publisher(String, f"{name}/status", qos.LATCHED)
+        node.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
+        # Two sentences in a row are never further apart than two periods, however the clock of the node is set.
+        node.create_timer(STATUS_PERIOD_S / 2, self._keep_alive, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    @property
+    def idle(self) -> str:
+        """Why no plan is due, in one sentence; "" if one is."""
+        runs = self.runs
+        if runs.planning:
+            return ""
+        refused = runs.refused if runs.run == runs.current else ""
+        return refused or f"the controller is {runs.mode or 'silent'}"
+
+    def plan(self, msg: JointTrajectory) -> None:
+        """Publish a plan."""
+        self._plans.publish(msg)
+
+    def say(self, values: dict[str, Any]) -> None:
+        """Publish ``<role>/status``: these values, and those that every role has."""
+        runs = self.runs
+        ours = {"instance": self.instance, "run": runs.run or "", "done": runs.done, "reached": runs.reached}
+        self._status.publish(json_to_msg({**values, **ours}))
+        self._reported_s = time.monotonic()
+
+    def _keep_alive(self) -> None:
+        if time.monotonic() - self._reported_s >= STATUS_PERIOD_S / 2:
+            self.say(self._report())
+
+    def _on_state(self, msg: String) -> None:
+        try:
+            values = msg_to_json(msg)
+            mode, run = values.get("mode"), values.get("run", "")
+            if not (isinstance(mode, str) and isinstance(run, str) and len(mode) + len(run) <= MOST_LETTERS):
+                raise ValueError("it must have a 'mode' and a 'run', both short words")
+        except (ValueError, RecursionError) as error:
+            self.unreadable += 1
+            self.runs.lost()
+            said = f"{str(error)[:MOST_LETTERS]}: {quoted(msg.data)}"
+            return self._node.warn(f"controller/state cannot be read, so nothing is planned; {said}")
+        self._changed(self.runs.hear(mode, run))
