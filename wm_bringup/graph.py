@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from wm_controller.node_config import ControllerNodeConfig
 from wm_core.axes import SECTION as AXES
-from wm_core.config import read_yaml
 from wm_core.errors import ConfigError
+from wm_core.names import unknown
+from wm_perception.node_config import CameraConfig
 from wm_ros import params
+from wm_ros.params import CONFIG_PARAMETER, SETTINGS_PARAMETER
 
-from . import paths
+from . import guards, paths, presets
 
 #: "mock_crisp" is the simulated cell behind the topics of a real arm that runs CRISP.
 MODES = ("sim", "mock_crisp", "real")
 #: The arm preset (``config/arms/<name>.yaml``) of each mode, if none is named.
 ARMS = {"sim": "sim", "mock_crisp": "fr3_crisp", "real": "fr3_crisp"}
-#: The parameter of every node that names its YAML file; see wm_ros/params.py.
-CONFIG_PARAMETER = "config"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class NodeSpec:
 
     name: str
     module: str
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)  # of :func:`wm_ros.params.build`
     remappings: tuple[tuple[str, str], ...] = ()
     respawn: bool = False  # a node that died has lost its state: the run ends and says so
 
@@ -39,134 +41,155 @@ class NodeSpec:
 
 @dataclass(frozen=True)
 class Graph:
-    """``prepare`` holds arguments of ``wm`` for what must have ended well before the nodes start; () for nothing."""
+    """``prepare`` holds arguments of ``wm`` for what must have ended well before the nodes start; () for nothing.
+
+    ``notes`` are sentences that a person should read before anything moves.
+    """
 
     nodes: tuple[NodeSpec, ...]
     prepare: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def pick_place(
-    mode: str,
-    *,
-    bundle: str | Path,
-    goal: str | Path,
-    arm: str | None = None,
-    camera: str | None = None,
-    dry_run: bool = False,
-    seed: int = 0,
-    goals: int = 8,
-    record_goal: bool = True,
-    config: str | Path | None = None,
-    settings: dict[str, dict[str, Any]] | None = None,
-) -> Graph:
-    """The graph of a pick and place.
+@dataclass(frozen=True)
+class Cell:
+    """What all graphs have in common.
 
     Args:
         mode: "sim" (MuJoCo arm and camera), "mock_crisp" (the same behind a real arm's topics) or "real".
+        bundle: folder of the model bundle.
         arm: preset of the arm, a name from ``config/arms`` or a path; None: that of the mode.
         camera: topic of a camera driver that runs already; None: the camera node of ``config/camera``. Real mode only.
-        dry_run: everything runs, but what would move the arm goes to topics that nobody listens to.
-        bundle: folder of the model bundle.
-        goal: folder of the goal pictures.
-        seed: of the simulated scene.
-        goals: how many pictures the simulated expert takes.
-        record_goal: whether the simulated expert first fills ``goal``.
-        config: folder with ``<node>.yaml`` files that replace the presets ``config/<node>/<mode>.yaml``.
+        dry_run: everything runs, but the controller gets an arm that moves nothing.
+        seed: of the simulated scene, and of a calibration's moves.
+        config: folder with ``<node>.yaml`` files, layered over the presets ``config/<node>/<mode>.yaml``.
         settings: parameters by node, above all files: ``{"planner": {"samples": 128}}``.
-    Raises:
-        ConfigError: the mode, the folder or a node in ``settings`` does not exist, or a file cannot be read.
+        launcher_pid: process by whose life the controller may move the arm; 0: its parent.
+        launcher_heartbeat: whether that process publishes ``launcher/heartbeat``, without which nothing moves.
+        drop_guards: names of :data:`wm_bringup.guards.GUARDS` that the configuration of a real arm may drop.
     """
-    nodes = _nodes(mode, "planner", {"goal": str(goal)}, bundle, arm, camera, dry_run, seed, config, settings)
-    recorded = mode != "real" and record_goal
-    prepare = "goals", "--seed", str(seed), "--count", str(goals), "--output", str(goal)
-    return Graph(nodes, prepare if recorded else ())
+
+    mode: str
+    bundle: str | Path
+    arm: str | None = None
+    camera: str | None = None
+    dry_run: bool = False
+    seed: int = 0
+    config: str | Path | None = None
+    settings: dict[str, dict[str, Any]] | None = None
+    drop_guards: Sequence[str] = ()
+    launcher_pid: int = 0
+    launcher_heartbeat: bool = False
 
 
-def calibrate(
-    mode: str,
-    *,
-    bundle: str | Path,
-    out: str | Path,
-    arm: str | None = None,
-    camera: str | None = None,
-    seed: int = 0,
-    config: str | Path | None = None,
-    settings: dict[str, dict[str, Any]] | None = None,
-) -> Graph:
-    """The graph of a camera's calibration: that of a pick and place, with calibrate_node in the planner's place.
+def pick_place(mode: str, *, goal: str | Path, goals: int = 8, record_goal: bool = True, **cell: Any) -> Graph:
+    """The graph of a pick and place in a :class:`Cell`.
 
     Args:
-        out: the camera's preset, into which the axes are written.
-        seed: of the moves, and of the simulated scene.
-    The others, and what is raised, are as in :func:`pick_place`.
+        goal: folder of the goal pictures.
+        goals: how many pictures the simulated expert takes.
+        record_goal: whether the simulated expert first fills ``goal``.
+    Raises:
+        ConfigError: something in the cell does not exist, a file cannot be read, a value is not usable, or a real arm
+            would lack a guard.
     """
-    own = {"out": str(out), "seed": seed}
-    return Graph(_nodes(mode, "calibrate", own, bundle, arm, camera, False, seed, config, settings))
+    made = Cell(mode, **cell)
+    prepare = "goals", "--seed", str(made.seed), "--count", str(goals), "--output", str(goal)
+    return _graph(made, "planner", {"goal": str(goal)}, prepare if mode != "real" and record_goal else ())
 
 
-def _nodes(
-    mode: str,
-    brain: str,
-    brain_says: dict[str, Any],
-    bundle: str | Path,
-    arm: str | None,
-    camera: str | None,
-    dry_run: bool,
-    seed: int,
-    config: str | Path | None,
-    settings: dict[str, dict[str, Any]] | None,
-) -> tuple[NodeSpec, ...]:
-    """All nodes. ``brain`` is the one whose plans move the arm, with the parameters ``brain_says``."""
+def calibrate(mode: str, *, out: str | Path, **cell: Any) -> Graph:
+    """The graph of a camera's calibration: that of a pick and place, with calibrate_node in the planner's place.
+
+    ``out`` is the camera's preset, into which the axes are written. What is raised is as in :func:`pick_place`.
+    """
+    made = Cell(mode, **cell)
+    return _graph(made, "calibrate", {"out": str(out), "seed": made.seed}, ())
+
+
+def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[str, ...]) -> Graph:
+    """``brain`` is the node whose plans move the arm, with the parameters ``brain_says``."""
+    mode, camera = cell.mode, cell.camera
     if mode not in MODES:
-        raise ConfigError(f"mode '{mode}' is not one of {', '.join(MODES)}")
+        raise ConfigError(unknown("mode", mode, MODES))
     # A real camera's driver names its frame as it likes; that of the simulator is known, and no other is taken.
-    model = {"bundle": str(bundle), **({"camera_frame": "camera"} if mode != "real" else {})}
+    model = {"bundle": str(cell.bundle), **({"camera_frame": "camera"} if mode != "real" else {})}
     own: dict[str, dict[str, Any]] = {
-        **({_SIMULATOR[mode]: {"seed": seed}} if mode != "real" else {"camera": {}} if camera is None else {}),
+        **({_SIMULATOR[mode]: {"seed": cell.seed}} if mode != "real" else {"camera": {}} if camera is None else {}),
         "encoder": model,
         brain: {**model, **brain_says},
-        "controller": {
-            "role": brain,
-            **(_NOWHERE if dry_run else {}),
-            **(_MOCK_REPORTS if mode == "mock_crisp" else {}),
-        },
+        "controller": {"role": brain, **_launcher(cell), **(_MOCK_REPORTS if mode == "mock_crisp" else {})},
     }
-    for name in {} if settings is None else settings:
+    settings = {} if cell.settings is None else cell.settings
+    for name in settings:
         if name not in own:
-            raise ConfigError(f"there is no node '{name}' to configure; the nodes are {', '.join(own)}")
-    files = {name: _file(mode, config, name, arm or ARMS[mode]) for name in own}
-    parameters = {
-        name: {
-            **({} if files[name] is None else {CONFIG_PARAMETER: str(files[name])}),
-            **values,
-            **({} if settings is None else settings.get(name, {})),
-        }
-        for name, values in own.items()
-    }
-    # One declaration of the arm serves both; who plans and the controller still apply its limits independently.
-    arm_says = _shared(parameters["controller"], _SHARED)
-    # How the model's axes lie is the camera's to say, also where no node of ours reads it.
-    seen_from = _file(mode, config, "camera", "")
-    camera_says = {} if seen_from is None else _shared({CONFIG_PARAMETER: str(seen_from)}, (AXES,))
-    parameters[brain] = {**arm_says, **camera_says, **parameters[brain]}
-    remappings = () if camera is None else ((CAMERA_TOPIC, camera),)
-    return tuple(NodeSpec(name, _MODULES[name], parameters[name], remappings) for name in own)
+            raise ConfigError(unknown("node", name, own))
+        for key in settings[name]:
+            if key in _OURS:
+                raise ConfigError(f"{name}.{key} is given by whoever starts the graph; it cannot be set besides")
+    arm, folder = presets.arm(cell.arm or ARMS[mode]), None if cell.config is None else Path(cell.config)
+    if folder is not None:
+        presets.check_folder(folder, _MODULES, beside=[arm])
+    files = {name: presets.files(name, mode, folder, arm) for name in (*own, "camera")}
+    if files["camera"]:  # also where no node of ours reads it all
+        params.build(CameraConfig, {CONFIG_PARAMETER: files["camera"]}, "camera")
+    # One declaration of the arm serves both; who plans and the controller still apply its limits independently. How the
+    # model's axes lie is the camera's to say, also where no node of ours reads it.
+    arm_says = _shared(files["controller"], settings.get("controller", {}), _SHARED)
+    camera_says = _shared(files["camera"], settings.get("camera", {}), (AXES,))
+    _refuse_unread(files, own, brain, camera_says)
+    nodes = []
+    for name, values in own.items():
+        parameters: dict[str, Any] = {CONFIG_PARAMETER: [str(file) for file in files[name]]} if files[name] else {}
+        parameters |= {**arm_says, **camera_says} if name == brain else {}
+        parameters |= {**values, **settings.get(name, {})}
+        if name == "controller" and cell.dry_run:
+            parameters |= _DRY_RUN  # above all that anybody says
+        remappings = () if camera is None else _remapped(camera)
+        nodes.append(NodeSpec(name, _MODULES[name][0], parameters, remappings))
+        configuration(nodes[-1])
+    if mode != "sim":
+        preset = params.build(ControllerNodeConfig, {CONFIG_PARAMETER: str(arm)}, "controller")
+        guards.check(preset, configuration(nodes[-1]), cell.drop_guards, str(arm))
+    elif cell.drop_guards:
+        raise ConfigError(f"the guard {cell.drop_guards[0]} is of a real arm; in simulation leave out that it may drop")
+    unplanned = mode == "real" and brain == "planner" and not files["planner"]
+    return Graph(tuple(nodes), prepare, (_NO_PLANNER_PRESET,) if unplanned else ())
+
+
+def configuration(spec: NodeSpec) -> Any:
+    """The configuration that a node of the graph makes of its parameters. Raises ConfigError."""
+    module, name = _MODULES[spec.name]
+    return params.build(getattr(importlib.import_module(module), name), spec.parameters, spec.name)
+
+
+def _launcher(cell: Cell) -> dict[str, Any]:
+    says = {"launcher_pid": cell.launcher_pid, "launcher_heartbeat": cell.launcher_heartbeat}
+    known = {field.name for field in fields(ControllerNodeConfig)}
+    return {key: value for key, value in says.items() if key in known}
 
 
 CAMERA_TOPIC = "camera/image_raw"
-#: Where a dry run sends what would move an arm.
-_NOWHERE = {"arm.pose_topic": "dry_run/target_pose", "arm.twist.topic": "dry_run/twist", "arm.gripper.kind": "none"}
+#: Whatever its preset says, the controller of a dry run has an arm that moves nothing.
+_DRY_RUN = {"arm.kind": "none"}
+#: Parameters that no setting may replace: with them the files' layers, or the watch over the launcher, would be gone.
+_OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER, "role", "launcher_pid", "launcher_heartbeat")
 #: The stand-in has no franka_msgs to report its mode and errors with, and says the same as JSON.
 _MOCK_REPORTS = {"measured.robot_format": "json"}
+_NO_PLANNER_PRESET = (
+    "there is no planner preset for a real arm, so the planner runs with the defaults of its code: give one as "
+    "planner.yaml in the folder of --config (config:=), such as a copy of config/planner/vjepa2_ac.yaml"
+)
 _SIMULATOR = {"sim": "sim_arm", "mock_crisp": "crisp_arm"}
+#: Node -> its module, and the dataclass there that it is configured by.
 _MODULES = {
-    "sim_arm": "wm_sim.sim_arm_node",
-    "crisp_arm": "wm_sim.crisp_arm_node",
-    "camera": "wm_perception.camera_node",
-    "encoder": "wm_perception.encoder_node",
-    "planner": "wm_planner.planner_node",
-    "calibrate": "wm_planner.calibrate_node",
-    "controller": "wm_controller.controller_node",
+    "sim_arm": ("wm_sim.sim_arm_node", "SimArmConfig"),
+    "crisp_arm": ("wm_sim.crisp_arm_node", "CrispArmConfig"),
+    "camera": ("wm_perception.camera_node", "CameraConfig"),
+    "encoder": ("wm_perception.encoder_node", "EncoderConfig"),
+    "planner": ("wm_planner.planner_node", "PlannerNodeConfig"),
+    "calibrate": ("wm_planner.calibrate_node", "CalibrateNodeConfig"),
+    "controller": ("wm_controller.controller_node", "ControllerNodeConfig"),
 }
 
 
@@ -183,24 +206,31 @@ def environment(mode: str) -> dict[str, str]:
 _SHARED = ("limits", "measured", "base_frame")
 
 
-def _file(mode: str, config: str | Path | None, name: str, arm: str) -> Path | None:
-    """The node's YAML file, if it has one."""
-    if config is not None and not Path(config).is_dir():
-        raise ConfigError(f"there is no configuration folder {config}; it should hold files such as planner.yaml")
-    own = [] if config is None else [Path(config) / f"{name}.yaml"]
-    if name == "controller":
-        preset = Path(arm) if arm.endswith((".yaml", ".yml")) else paths.preset("arms", arm)
-        if not preset.is_file():
-            raise ConfigError(f"there is no arm preset {arm}; see config/arms for those that there are")
-    else:
-        preset = paths.preset(name, mode if mode == "real" else "sim")  # the planner's is that of the simulated cell
-    return next((path.resolve() for path in [*own, preset] if path.is_file()), None)
-
-
-def _shared(parameters: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def _shared(files: Sequence[Path], settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Those of a node's parameters that begin with one of ``names``, as parameters of another node."""
-    file = parameters.get(CONFIG_PARAMETER)
-    values = {} if file is None else read_yaml(file)
+    values = presets.said(files)
     # Another type than it should have is for the node to refuse.
     flat = params.flatten({key: values[key] for key in names if key in values})
-    return {**flat, **{key: value for key, value in parameters.items() if key.split(".")[0] in names}}
+    return {**flat, **{key: value for key, value in settings.items() if key.split(".")[0] in names}}
+
+
+def _refuse_unread(
+    files: dict[str, tuple[Path, ...]], own: dict[str, dict[str, Any]], brain: str, camera_says: dict[str, Any]
+) -> None:
+    """Refuse what a file says in vain, because it is read in another place. Raises ConfigError."""
+    for name, values in own.items():
+        presets.refuse(dict.fromkeys(values, "it is given by whoever starts the graph"), files[name])
+    arm = f"the {brain} takes it from the controller's ({', '.join(map(str, files['controller']))})"
+    camera = f"the {brain} takes it from the camera's ({', '.join(map(str, files['camera']))})"
+    elsewhere = dict.fromkeys(_SHARED, arm) | ({AXES: camera} if camera_says else {})
+    presets.refuse(elsewhere, files[brain])
+
+
+def _remapped(camera: str) -> tuple[tuple[str, str], ...]:
+    """The topic of a camera's driver in the place of ours, and with it the one of its compressed pictures."""
+    raw, compressed = camera.removesuffix(_COMPRESSED), _COMPRESSED
+    return (CAMERA_TOPIC, raw), (CAMERA_TOPIC + compressed, raw + compressed)
+
+
+#: What image_transport adds to a topic's name.
+_COMPRESSED = "/compressed"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import os
 import sys
 import time
@@ -72,7 +71,10 @@ class PickPlace:
         if arguments.goal is not None:
             load_goals(arguments.goal)
         self._settings = parse_settings(arguments.set)
-        controller = next(spec for spec in self._graph(Path("goals")).nodes if spec.name == "controller")
+        declared = self._graph(Path("goals"))
+        for note in declared.notes:
+            complain(note)
+        controller = next(spec for spec in declared.nodes if spec.name == "controller")
         self._controller = params.build(ControllerNodeConfig, controller.parameters, "controller")
 
     def _graph(self, goal: Path) -> graph.Graph:
@@ -86,20 +88,12 @@ class PickPlace:
             goals=arguments.goals,
             record_goal=arguments.goal is None,
             config=arguments.config,
-            settings=self._settings_with_us(),
+            settings=self._settings,
+            drop_guards=arguments.drop_guard,
+            # By our life and heartbeat the controller may move the arm.
+            launcher_pid=os.getpid(),
+            launcher_heartbeat=True,
         )
-
-    def _settings_with_us(self) -> dict[str, dict[str, Any]]:
-        """The user's settings, and by whose life and heartbeat the controller may move the arm: ours."""
-        known = {field.name for field in dataclasses.fields(ControllerNodeConfig)}
-        ours = {"launcher_pid": os.getpid(), "launcher_heartbeat": True}
-        return {
-            **self._settings,
-            CONTROLLER: {
-                **self._settings.get(CONTROLLER, {}),
-                **{key: value for key, value in ours.items() if key in known},
-            },
-        }
 
     def run(self) -> int:
         """Run to the end. Returns the exit status; raises WmError if it could not run."""

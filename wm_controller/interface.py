@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,8 @@ CLIPS = ("step", "box", "tilt", "speed", "accel", "leash")
 @dataclass(frozen=True)
 class ControllerConfig:
     """Configuration of the controller. Raises ConfigError where a value is out of its range."""
+
+    READ_IF: ClassVar = dict.fromkeys(("joint_margin_rad", "max_condition"), ("robot", tuple(JOINTS_RAD)))
 
     rate_hz: float = 50.0  # how often the caller means to tick; MoveIt Servo wants 20 Hz, CRISP 50 to 100 Hz
     execute_steps: int = 1  # how many steps of a plan are executed before a newer plan must have come

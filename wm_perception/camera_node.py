@@ -8,36 +8,17 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 
 from sensor_msgs.msg import Image
 
-from wm_core.axes import Axes
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.node import WmNode, run_node
 
+from .node_config import CameraConfig
 from .sources import DeviceSource, SourceError, VideoSource, open_source
 
 REOPEN_PERIOD_S = 1.0
-
-
-@dataclass(frozen=True)
-class CameraConfig:
-    """Parameters of camera_node.
-
-    ``source`` is an index, a device or a video file. ``width``, ``height`` and ``fps`` are asked of a camera; a file
-    plays at its own rate, and starts again if ``loop``. ``axes`` is for the planner: 'wm calibrate' leaves it in this
-    camera's file, because it holds for where the camera stands.
-    """
-
-    source: str = "0"
-    width: int | None = None
-    height: int | None = None
-    fps: float | None = None
-    loop: bool = True
-    frame_id: str = "camera"
-    axes: Axes = field(default_factory=Axes)
 
 
 class CameraNode(WmNode[CameraConfig]):

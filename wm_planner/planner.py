@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,6 +48,8 @@ class Goals:
 @dataclass(frozen=True)
 class PlannerConfig(CemConfig):
     """The optimiser's fields, and what it optimises. Raises ConfigError on nonsense."""
+
+    READ_IF: ClassVar = {"final_weight": ("energy_mode", ("cumulative",))}
 
     #: "final": energy after the last step. "cumulative": averaged over the steps, the last one weighing final_weight.
     energy_mode: str = "final"

@@ -69,20 +69,21 @@ def to_ros(values: dict[str, Any]) -> dict[str, Any]:
 def layers(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
     """What the parameters ``given`` of the node ``name`` say, the lowest layer first, each with a name for a sentence.
 
-    The files of ``config``, one or several, then the text ``settings``, then single parameters. Raises ConfigError.
+    The files of ``config``, one or several, then single parameters, then the text ``settings``: what the graph says
+    stands above what is said around it, such as in another launch file. Raises ConfigError.
     """
     files = given.get(CONFIG_PARAMETER, ())
     files = [files] if isinstance(files, (str, Path)) else list(files)
     out = [(f"the configuration of {name} ({file})", config.read_yaml(file)) for file in files if file]
+    single = {key: value for key, value in given.items() if key not in _OURS and not _is_of_ros(key)}
+    if single:
+        out.append((f"the configuration of {name}", nest(single)))
     if text := given.get(SETTINGS_PARAMETER, ""):
         where = f"the parameter '{SETTINGS_PARAMETER}' of {name}"
         values = config.parse_yaml(text, where)
         if not isinstance(values, dict):
             raise ConfigError(f"{where} must hold a mapping of keys to values")
         out.append((f"the configuration of {name}", nest(values)))
-    single = {key: value for key, value in given.items() if key not in _OURS and not _is_of_ros(key)}
-    if single:
-        out.append((f"the configuration of {name}", nest(single)))
     return out
 
 

@@ -1,26 +1,17 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import shutil
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from wm_bringup import graph, paths
-from wm_controller.node_config import ControllerNodeConfig
+from wm_core.config import load
 from wm_core.errors import ConfigError
-from wm_ros import params
-
-NODE_CONFIGS = {
-    "sim_arm": "SimArmConfig",
-    "crisp_arm": "CrispArmConfig",
-    "camera": "CameraConfig",
-    "encoder": "EncoderConfig",
-    "planner": "PlannerNodeConfig",
-    "calibrate": "CalibrateNodeConfig",
-    "controller": "ControllerNodeConfig",
-}
+from wm_planner.planner import PlannerConfig
 
 
 def declare(mode: str = "sim", **options) -> graph.Graph:
@@ -34,15 +25,14 @@ def calibration(mode: str = "sim", **options) -> graph.Graph:
 def built(nodes: tuple[graph.NodeSpec, ...], name: str):
     """The configuration that the node makes of its parameters."""
     spec = next(spec for spec in nodes if spec.name == name)
-    return params.build(getattr(importlib.import_module(spec.module), NODE_CONFIGS[name]), spec.parameters, name)
+    return graph.configuration(spec)
 
 
 @pytest.mark.parametrize("declared", [declare, calibration])
 @pytest.mark.parametrize("mode", graph.MODES)
 def test_every_preset_fits_its_node(mode: str, declared: Callable[[str], graph.Graph]) -> None:
     for spec in declared(mode).nodes:
-        module = importlib.import_module(spec.module)
-        params.build(getattr(module, NODE_CONFIGS[spec.name]), spec.parameters, spec.name)
+        assert graph.configuration(spec)
 
 
 @pytest.mark.parametrize("declared", [declare, calibration])
@@ -56,13 +46,10 @@ def test_every_executable_is_installed(mode: str, declared: Callable[[str], grap
 def test_planner_and_controller_get_the_same_limits(tmp_path: Path) -> None:
     (tmp_path / "controller.yaml").write_text("limits: {speed_m_s: 0.2, step_m: 0.03}")
     nodes = declare(config=tmp_path, settings={"controller": {"limits.step_m": 0.02}}).nodes
-    built = {}
-    for spec in nodes:
-        if spec.name in ("planner", "controller"):
-            cls = getattr(importlib.import_module(spec.module), NODE_CONFIGS[spec.name])
-            built[spec.name] = params.build(cls, spec.parameters, spec.name)
-    assert built["planner"].limits == built["controller"].limits
-    assert (built["planner"].limits.speed_m_s, built["planner"].limits.step_m) == (0.2, 0.02)
+    assert built(nodes, "planner").limits == built(nodes, "controller").limits
+    limits = built(nodes, "planner").limits
+    assert (limits.speed_m_s, limits.step_m) == (0.2, 0.02)
+    assert limits.accel_m_s2 == 2.0, "of the preset, over which the file is layered"
 
 
 def test_the_expert_acts_only_where_there_is_one_and_no_other_goal() -> None:
@@ -72,12 +59,27 @@ def test_the_expert_acts_only_where_there_is_one_and_no_other_goal() -> None:
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="mode 'moon' is not one of sim, mock_crisp, real"):
+    with pytest.raises(ConfigError, match="there is no mode 'moon'; there are: mock_crisp, real, sim"):
         declare("moon")
-    with pytest.raises(ConfigError, match=r"no node 'pilot'.*sim_arm, encoder, planner, controller"):
-        declare(settings={"pilot": {}})
+    with pytest.raises(ConfigError, match="no node 'plannner' \\(did you mean 'planner'\\?\\); there are: controller,"):
+        declare(settings={"plannner": {}})
+    with pytest.raises(ConfigError, match=r"unknown key 'sampels'; did you mean 'samples'\?"):
+        declare(settings={"planner": {"sampels": 3}})
     with pytest.raises(ConfigError, match="no configuration folder"):
         declare(config=tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=r"no arm preset 'fr3-crisp' \(did you mean 'fr3_crisp'\?\); there are: "):
+        declare("real", arm="fr3-crisp")
+    for missing in (tmp_path / "arm.yaml", "../planner/sim.yaml"):
+        with pytest.raises(ConfigError, match=r"no arm preset at .*; give a file, or a name from config/arms"):
+            declare("real", arm=str(missing))
+    with pytest.raises(ConfigError, match=r"no arm preset '\.\./planner/sim'"):
+        declare("real", arm="../planner/sim")
+
+
+@pytest.mark.parametrize("name", ["config", "settings", "role", "launcher_pid", "launcher_heartbeat"])
+def test_what_the_graph_says_cannot_be_said_by_others(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"controller.{name} is given by whoever starts the graph"):
+        declare(settings={"controller": {name: "x"}})
 
 
 @pytest.mark.parametrize(
@@ -102,15 +104,20 @@ def test_the_launch_files_start_this_graph_and_nothing_else(file: str, says: str
 def test_a_driver_that_runs_already_takes_the_place_of_the_camera_node() -> None:
     nodes = {spec.name: spec for spec in declare("real", camera="/cam/color").nodes}
     assert "camera" not in nodes
-    assert ("camera/image_raw", "/cam/color") in nodes["encoder"].remappings
+    wanted = ("camera/image_raw", "/cam/color"), ("camera/image_raw/compressed", "/cam/color/compressed")
+    assert nodes["encoder"].remappings == wanted
+    assert declare("real", camera="/cam/color/compressed").nodes == declare("real", camera="/cam/color").nodes
 
 
-def test_a_dry_run_sends_nothing_to_the_arm() -> None:
-    for mode, arm in (("sim", None), ("real", "fr3_servo_twist"), ("real", "droid")):
-        nodes = {spec.name: spec for spec in declare(mode, arm=arm, dry_run=True).nodes}
-        config = params.build(ControllerNodeConfig, nodes["controller"].parameters, "controller")
-        assert config.arm.pose_topic == "dry_run/target_pose" and config.arm.twist.topic == "dry_run/twist"
-        assert config.arm.gripper.kind == "none"
+@pytest.mark.parametrize(
+    "arm", [file.stem for file in (paths.share() / "config" / "arms").glob("*.yaml") if file.stem != "sim"]
+)
+def test_a_dry_run_has_an_arm_that_moves_nothing_whatever_is_said(arm: str, tmp_path: Path) -> None:
+    (tmp_path / "controller.yaml").write_text("arm: {kind: pose_stream, gripper: {kind: position}}\n")
+    for config, settings in ((None, {}), (tmp_path, {}), (None, {"controller": {"arm.kind": "pose_stream"}})):
+        nodes = declare("real", arm=arm, dry_run=True, config=config, settings=settings).nodes
+        assert built(nodes, "controller").arm.kind == "none"
+    assert built(declare("real", arm=arm).nodes, "controller").arm.kind != "none"
 
 
 @pytest.mark.parametrize("mode", graph.MODES)
@@ -142,14 +149,14 @@ def test_a_calibration_reads_the_arm_as_the_controller_does(tmp_path: Path) -> N
 
 
 def test_mistakes_in_a_calibration_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="mode 'moon' is not one of"):
+    with pytest.raises(ConfigError, match="there is no mode 'moon'"):
         calibration("moon")
-    with pytest.raises(ConfigError, match=r"no node 'planner'.*encoder, calibrate, controller"):
+    with pytest.raises(ConfigError, match=r"no node 'planner'.*: calibrate, controller, encoder, sim_arm"):
         calibration(settings={"planner": {}})
     with pytest.raises(ConfigError, match="no configuration folder"):
         calibration(config=tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="no motion"):
-        built(calibration(settings={"controller": {"limits.speed_m_s": 0.0}}).nodes, "calibrate")
+        calibration(settings={"controller": {"limits.speed_m_s": 0.0}})
 
 
 @pytest.mark.parametrize(("mode", "arm"), [("sim", "sim_arm"), ("mock_crisp", "crisp_arm")])
@@ -158,4 +165,105 @@ def test_the_simulated_camera_can_be_turned(mode: str, arm: str) -> None:
     assert built(calibration(mode, settings={arm: {"camera_azimuth_deg": 30}}).nodes, arm).camera_azimuth_deg == 30.0
     for wrong in (181.0, float("nan")):
         with pytest.raises(ConfigError, match="camera_azimuth_deg"):
-            built(calibration(mode, settings={arm: {"camera_azimuth_deg": wrong}}).nodes, arm)
+            calibration(mode, settings={arm: {"camera_azimuth_deg": wrong}})
+
+
+def test_a_file_is_layered_over_the_arms_preset_which_stays_the_one_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "controller.yaml").write_text("limits: {speed_m_s: 0.05}\n")
+    for arm in ("fr3_crisp", "droid", "fr3_servo_twist"):
+        found = built(declare("real", arm=arm, config=tmp_path).nodes, "controller")
+        preset = built(declare("real", arm=arm).nodes, "controller")
+        assert found == replace(preset, limits=replace(preset.limits, speed_m_s=0.05))
+        assert found.force_stop_n == 30.0 and found.robot is not None
+
+
+def test_every_nodes_file_is_layered_over_its_preset(tmp_path: Path) -> None:
+    (tmp_path / "planner.yaml").write_text("subgoals: {budget_steps: 9}\n")
+    (tmp_path / "sim_arm.yaml").write_text("camera_azimuth_deg: 10\n")
+    (tmp_path / "camera.yaml").write_text("fps: 15\n")
+    simulated, plain = declare(config=tmp_path).nodes, declare().nodes
+    planner, preset = built(simulated, "planner"), built(plain, "planner")
+    assert planner == replace(preset, subgoals=replace(preset.subgoals, budget_steps=9.0))
+    assert built(simulated, "sim_arm") == replace(built(plain, "sim_arm"), camera_azimuth_deg=10.0)
+    camera = built(declare("real", config=tmp_path).nodes, "camera")
+    assert (camera.fps, camera.width) == (15.0, 640)
+
+
+@pytest.mark.parametrize("name", ["sim", "sim_cem", "vjepa2_ac"])
+def test_a_planners_preset_means_the_same_when_it_is_layered_over_that_of_the_simulated_cell(
+    name: str, tmp_path: Path
+) -> None:
+    shutil.copyfile(paths.preset("planner", name), tmp_path / "planner.yaml")
+    found = asdict(built(declare(config=tmp_path).nodes, "planner"))
+    alone = asdict(load(PlannerConfig, tmp_path / "planner.yaml"))
+    assert {key: found[key] for key in alone} == alone
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("controler.yaml", "", r"nobody reads .*controler\.yaml; did you mean 'controller\.yaml'\?"),
+        ("controller.yml", "", r"nobody reads .*controller\.yml; did you mean 'controller\.yaml'\?"),
+        ("Planner.yaml", "", r"nobody reads .*Planner\.yaml; did you mean 'planner\.yaml'\?"),
+        ("notes.YAML", "", r"nobody reads .*notes\.YAML; rename or remove it \(files: calibrate\.yaml, camera\.yaml"),
+        ("planner.yaml", "limits: {}", r"nobody reads 'limits' in .*planner\.yaml: .*controller's \(.*sim\.yaml"),
+        ("planner.yaml", "measured: {}", r"nobody reads 'measured' in .*planner\.yaml"),
+        ("planner.yaml", "bundle: x", r"nobody reads 'bundle' in .*planner\.yaml: it is given by whoever starts"),
+        ("planner.yaml", "goal: x", r"nobody reads 'goal' in .*planner\.yaml"),
+        ("sim_arm.yaml", "seed: 5", r"nobody reads 'seed' in .*sim_arm\.yaml"),
+        ("controller.yaml", "role: planner", r"nobody reads 'role' in .*controller\.yaml"),
+        ("camera.yaml", "axess: {}", r"camera\.yaml\) has an unknown key 'axess'; did you mean 'axes'\?"),
+        ("camera.yaml", "axes: {yaw: 1}", r"camera\.yaml\): axes has an unknown key 'yaw'; did you mean 'yaw_rad'"),
+        ("planner.yaml", "samples: 1\nsamples: 2", r"planner\.yaml has the key 'samples' twice, in the lines 1 and 2"),
+        ("controller.yaml", "arm: {twist: {}}", "nobody reads 'twist' unless 'kind' is twist_stream, and it is 'pose"),
+        (
+            "controller.yaml",
+            "arm: {gripper: {force_n: 9}}",
+            "nobody reads 'force_n' unless 'kind' is franka or",
+        ),
+        (
+            "controller.yaml",
+            "joint_margin_rad: 0.2",
+            "nobody reads 'joint_margin_rad' unless 'robot' is fr3 or fer",
+        ),
+        ("controller.yaml", "max_condition: 9", "nobody reads 'max_condition' unless 'robot'"),
+        ("planner.yaml", "final_weight: 2", "nobody reads 'final_weight' unless 'energy_mode' is cumulative"),
+    ],
+)
+def test_what_nobody_reads_is_refused_by_name(name: str, text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=says) as error:
+        declare(config=tmp_path)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_axes_in_two_files_name_both(tmp_path: Path) -> None:
+    (tmp_path / "planner.yaml").write_text("axes: {yaw_rad: 0.1}\n")
+    assert built(declare(config=tmp_path).nodes, "planner").axes.yaw_rad == 0.1
+    (tmp_path / "camera.yaml").write_text("axes: {yaw_rad: 0.2}\n")
+    with pytest.raises(ConfigError, match=r"'axes' in .*planner\.yaml: .*camera's \(.*camera\.yaml\); remove it there"):
+        declare(config=tmp_path)
+
+
+def test_a_folder_may_hold_what_is_no_configuration(tmp_path: Path) -> None:
+    for name in ("README.md", ".controler.yaml.swp", "planner.yaml~", "notes"):
+        (tmp_path / name).write_text("anything")
+    shutil.copyfile(paths.preset("arms", "fr3_crisp"), tmp_path / "my_arm.yaml")
+    (tmp_path / "goals").mkdir()
+    assert declare("real", arm=str(tmp_path / "my_arm.yaml"), config=tmp_path).nodes
+    with pytest.raises(ConfigError, match="nobody reads"):
+        declare("real", config=tmp_path)
+
+
+def test_a_setting_may_be_null_and_a_list_may_mix_numbers() -> None:
+    settings = {"planner": {"subgoals.plateau_steps": None}, "controller": {"limits.box_min_m": [0.3, 0, 0.1]}}
+    nodes = declare(settings=settings).nodes
+    assert built(nodes, "planner").subgoals.plateau_steps is None
+    assert built(nodes, "planner").limits.box_min_m == (0.3, 0.0, 0.1)
+
+
+def test_a_real_arm_without_a_planners_preset_is_said(tmp_path: Path) -> None:
+    (note,) = declare("real").notes
+    assert "no planner preset for a real arm" in note and "defaults" in note and "planner.yaml" in note
+    (tmp_path / "planner.yaml").write_text("samples: 64\n")
+    assert declare("real", config=tmp_path).notes == () == declare().notes

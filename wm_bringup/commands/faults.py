@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NODE.KEY=VALUE", help="one parameter")
     parser.add_argument("--runs", type=Path, metavar="FOLDER", default=Path("runs"), help="where to put the logs")
     # The rest is what a run asks for besides.
-    parser.set_defaults(mode="sim", arm=None, goals=8, headless=True, max_seconds=60.0)
+    parser.set_defaults(mode="sim", arm=None, drop_guard=[], goals=8, headless=True, max_seconds=60.0)
 
 
 def run(arguments: argparse.Namespace) -> int:

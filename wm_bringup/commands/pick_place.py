@@ -13,14 +13,20 @@ import os
 from pathlib import Path
 
 from wm_bringup import paths
+from wm_core.errors import ConfigError
+
+#: What an option is, where it is not given and means something.
+GOALS, SEED = 8, 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=0, help="simulated scene: where the cube is and where it goes")
+    parser.add_argument(
+        "--seed", type=int, help=f"simulated scene: where the cube is and where it goes (default: {SEED})"
+    )
     parser.add_argument(
         "--goal", type=Path, metavar="FOLDER", help="folder of goal pictures instead of those of the expert"
     )
-    parser.add_argument("--goals", type=int, default=8, help="how many pictures the expert takes")
+    parser.add_argument("--goals", type=int, help=f"how many pictures the expert takes (default: {GOALS})")
     parser.add_argument(
         "--model",
         metavar="BUNDLE",
@@ -30,17 +36,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode",
         choices=("sim", "mock_crisp", "real"),
-        default="sim",
-        help="simulated arm and camera, the same behind the topics of a Franka that runs CRISP, or a real arm",
+        help="simulated arm and camera, the same behind the topics of a Franka that runs CRISP, or a real arm "
+        "(default: sim, where no --arm is given)",
     )
     parser.add_argument(
         "--arm", metavar="PRESET", help="what moves the arm: a name from config/arms, or a file; default: fr3_crisp"
     )
     parser.add_argument(
-        "--config", type=Path, metavar="FOLDER", help="folder of <node>.yaml files that replace those in config/"
+        "--config", type=Path, metavar="FOLDER", help="folder of <node>.yaml files, layered over those in config/"
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NODE.KEY=VALUE", help="one parameter; may be repeated"
+    )
+    parser.add_argument(
+        "--drop-guard",
+        action="append",
+        default=[],
+        metavar="GUARD",
+        help="a guard that the configuration of a real arm may leave out, such as force_stop_n; may be repeated",
     )
     parser.add_argument(
         "--max-seconds", type=float, metavar="S", default=60.0, help="give up after this time of acting"
@@ -53,9 +66,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def complete(arguments: argparse.Namespace) -> None:
+    """Fill in what was not given. Raises ConfigError on what contradicts, or would be read by nobody."""
+    if arguments.mode is None:
+        if arguments.arm is not None:
+            raise ConfigError(f"--arm {arguments.arm} is given, but not --mode: say --mode real, or --mode sim")
+        arguments.mode = "sim"
+    where = "there is no simulated scene in --mode real" if arguments.mode == "real" else ""
+    beside = "--goal gives the pictures" if arguments.goal is not None else ""
+    for option, value, why in (("seed", arguments.seed, where), ("goals", arguments.goals, where or beside)):
+        if value is not None and why:
+            raise ConfigError(f"nobody reads --{option} {value}: {why}; leave it out")
+    arguments.seed = SEED if arguments.seed is None else arguments.seed
+    arguments.goals = GOALS if arguments.goals is None else arguments.goals
+
+
 def run(arguments: argparse.Namespace) -> int:
     from wm_bringup import graph
 
+    complete(arguments)
     for name, value in graph.environment(arguments.mode).items():
         os.environ.setdefault(name, value)
     from wm_bringup.pick_place import PickPlace

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-seconds", type=float, metavar="S", default=30.0, help="give up an episode after this")
     parser.add_argument("--runs", type=Path, metavar="FOLDER", default=Path("runs"), help="where to put the record")
     # The rest is what a run asks for besides.
-    parser.set_defaults(mode="sim", arm=None, goal=None, headless=True)
+    parser.set_defaults(mode="sim", arm=None, drop_guard=[], goal=None, headless=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -27,9 +27,12 @@ def make_arm(node: Node, base_frame: str, config: ArmConfig, limits: Limits | No
     """
     # A configuration can be read where there is no ROS.
     from .grippers import make_gripper
+    from .none import NoArm
     from .pose_stream import PoseStream
     from .twist_stream import TwistStream
 
+    if config.kind == "none":
+        return NoArm(node, base_frame)
     if config.kind == "pose_stream":
         return PoseStream(node, base_frame, config, make_gripper(node, config.gripper))
     if config.kind == "twist_stream":

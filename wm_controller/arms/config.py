@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from wm_core.errors import ConfigError
 from wm_core.measured import SAME, Pose6, check_pose
 from wm_core.pose import Array, compose
 
-KINDS = ("pose_stream", "twist_stream")
+KINDS = ("pose_stream", "twist_stream", "none")
 GRIPPERS = ("position", "franka", "robotiq", "none")
 #: The Franka hand holds 70 N for ever and opens 0.08 m (its data sheet); a Robotiq 2F-85 grips with up to 235 N.
 MAX_FORCE_N = {"franka": 70.0, "robotiq": 235.0}
@@ -23,6 +24,12 @@ class GripperConfig:
     ``open`` and ``closed`` are what the receiver takes for its two ends: CRISP 1 and 0, Franka's width 0.08 and 0 m,
     Robotiq 0 and 0.8 rad. ``topic`` is a topic, or the name of an action; Franka's hand has ``move_topic`` besides.
     """
+
+    READ_IF: ClassVar = {
+        **dict.fromkeys(("topic", "open", "closed"), ("kind", ("position", "franka", "robotiq"))),
+        **dict.fromkeys(("move_topic", "speed_m_s"), ("kind", ("franka",))),
+        "force_n": ("kind", ("franka", "robotiq")),
+    }
 
     kind: str = "position"
     topic: str = "arm/gripper_command"
@@ -71,8 +78,14 @@ class ArmConfig:
     """One arm. The default is the simulator's.
 
     ``pose_topic`` carries the target TCP poses. A twist stream publishes them too, for whoever records or judges.
-    ``tcp_m_rad`` is the TCP seen from the frame that the interface drives: m and extrinsic xyz Euler rad.
+    ``tcp_m_rad`` is the TCP seen from the frame that the interface drives: m and extrinsic xyz Euler rad. The kind
+    "none" moves nothing, and reads nothing of this.
     """
+
+    READ_IF: ClassVar = {
+        **dict.fromkeys(("pose_topic", "tcp_m_rad", "gripper"), ("kind", ("pose_stream", "twist_stream"))),
+        "twist": ("kind", ("twist_stream",)),
+    }
 
     kind: str = "pose_stream"
     pose_topic: str = "arm/target_pose"
@@ -87,5 +100,5 @@ class ArmConfig:
 
     def tcp(self, sent: Array) -> Array:
         """The TCP's pose ``(6,)`` that a pose on ``pose_topic`` stands for, for whoever judges the stream."""
-        same = self.kind == "twist_stream" or self.tcp_m_rad == SAME
+        same = self.kind in ("twist_stream", "none") or self.tcp_m_rad == SAME
         return sent if same else compose(sent, self.tcp_m_rad)
