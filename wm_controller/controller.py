@@ -86,7 +86,7 @@ class Controller:
         self._ended = False  # the run, while the arm brakes for it or is stopped
         self._tick_s: float | None = None
         self._latched_s = self._resume_s = -math.inf  # of the last stop or fault, and of the last call of resume
-        self._hold_s: float | None = None  # since when it holds
+        self._still_s: float | None = None  # since when it does not run
         self._ran = False  # since the last start or resume
         self._clipped = dict.fromkeys(CLIPS, 0)
         self._step_clips: set[str] = set()
@@ -158,7 +158,7 @@ class Controller:
         """What was due is forgotten: plans from before, and what the gripper was to do."""
         self._steps.forget(now_s)
         self._troubles.pop("plan", None)
-        self._gripper, self._ran, self._hold_s, self._clock_fault = None, False, None, ""
+        self._gripper, self._ran, self._still_s, self._clock_fault = None, False, None, ""
 
     def _go_idle(self) -> None:
         self._target.seat(None)
@@ -265,9 +265,12 @@ class Controller:
             if stamp_s < newest.stamp_s - STAMP_BLUR_S:
                 return f"an arm state is {newest.stamp_s - stamp_s:.3f} s older than the one before it"
             stamp_s = newest.stamp_s
-        gripper = min(1.0, max(0.0, float(state.gripper)))
-        if math.isnan(gripper):
-            gripper = 0.0 if newest is None else newest.gripper  # nothing is done with it as long as it is in trouble
+        if math.isfinite(state.gripper):
+            gripper = min(1.0, max(0.0, float(state.gripper)))
+        elif newest is not None:
+            gripper = newest.gripper
+        else:
+            return "the measured gripper is not finite"
         x, y, z, roll, pitch, yaw = pose
         measured = Measured(stamp_s, (x, y, z), quaternion(roll, pitch, yaw), gripper)
         if jump := self._past.jump(measured):
@@ -332,9 +335,10 @@ class Controller:
             return self._command()
         since_s = math.inf if self._tick_s is None else now_s - self._tick_s
         moving = self._target.position is not None and self._supervisor.mode != STOPPED
+        self._lose_patience(now_s)
         why = self._why_hold(now_s)
         self._supervisor.take("hold" if why else "fine", why)
-        self._settle(now_s, why)
+        self._settle(now_s)
         if 0.0 <= since_s < MIN_TICK_S:
             return self._command()  # the same tick again
         self._tick_s = now_s
@@ -374,15 +378,20 @@ class Controller:
             return self._troubles["plan"][0]
         return (waiting := self._steps.hold(now_s)) and (self._clock_fault or waiting)
 
-    def _settle(self, now_s: float, why: str) -> None:
-        """End a hold that has lasted too long, and do what was due as soon as the arm is at rest."""
-        if self._supervisor.mode == RUNNING or not self._supervisor.started:
-            self._ran |= self._supervisor.mode == RUNNING
-            self._hold_s = None
-        else:
-            self._hold_s = now_s if self._hold_s is None else self._hold_s
-            if not now_s - self._hold_s <= (HOLD_PATIENCE_S if self._ran else FIRST_PLAN_S):
-                self._stop_at_rest(why)
+    def _lose_patience(self, now_s: float) -> None:
+        """Stop an arm that was still for so long that nobody expects it to move: it was held, or nobody called tick."""
+        if self._still_s is None or not self._supervisor.started:
+            return
+        still_s = now_s - self._still_s
+        if not still_s <= (HOLD_PATIENCE_S if self._ran else FIRST_PLAN_S):
+            self._stop_at_rest(self._supervisor.reason or f"the controller was suspended for {still_s:.1f} s")
+
+    def _settle(self, now_s: float) -> None:
+        """Note whether it runs, and do what was due as soon as the arm is at rest."""
+        running = self._supervisor.mode == RUNNING
+        self._ran |= running
+        if running or not self._supervisor.started or self._still_s is None:
+            self._still_s = now_s
         if self._due_stop and (self._supervisor.latched or self._target.resting):
             if self._supervisor.started:
                 self.stop(now_s, self._due_stop)

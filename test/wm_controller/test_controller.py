@@ -494,7 +494,7 @@ def test_a_process_that_stood_still_does_not_move_the_arm() -> None:
     rig.plan(deltas(x=0.03), 1.0)
     rig.run(0.4)
     before = rig.pose.copy()
-    rig.now += 5.0
+    rig.now += 1.5
     command = rig.run(TICK_S)
     np.testing.assert_array_equal(command.pose, before)
     assert command.mode == "holding"
@@ -632,6 +632,46 @@ def test_a_gripper_that_is_no_number_holds_while_good_poses_come() -> None:
     assert {c.reason for c in rig.trace[-15:]} == {"the measured gripper is not finite"}
     rig.gripper = 0.0
     assert rig.run(TICK_S).mode == "running"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_plan_starts_from_a_gripper_that_is_no_number(value: float) -> None:
+    rig = Rig(start=False)
+    rig.gripper = value
+    rig.controller.start(rig.now)
+    assert rig.run(0.1).pose is None, "nothing is known of the gripper yet"
+    rig.gripper = 0.5
+    rig.run(0.1)
+    rig.gripper = value
+    rig.run(0.1)
+    assert rig.plan(deltas(gripper=0.3), 0.5, age_s=0.05) == ""
+    rig.gripper = 0.5
+    assert rig.run(TICK_S).gripper == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("pause_s", "mode"), [(1.5, "running"), (2.5, "stopped"), (60.0, "stopped")])
+def test_a_controller_that_was_suspended_for_long_waits_for_a_person(pause_s: float, mode: str) -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.02), 1.0)
+    rig.run(0.3)
+    rig.now += pause_s
+    rig.controller.on_state(ArmState(rig.now, rig.pose, rig.gripper), rig.now)
+    rig.plan(deltas(x=0.02), 1.0)
+    rig.run(2 * TICK_S)
+    assert rig.trace[-1].mode == mode
+    assert (mode == "running") or not {c.mode for c in rig.trace[-2:]} & {"running"}
+
+
+def test_pauses_and_holds_add_up() -> None:
+    rig = Rig()
+    rig.plan(deltas(x=0.02), 1.0)
+    rig.run(0.3)
+    rig.now += 1.5
+    rig.controller.trouble("voices", "somebody else speaks")
+    rig.run(0.7)
+    rig.controller.trouble("voices", "")
+    rig.plan(deltas(x=0.02), 1.0)
+    assert rig.run(0.1).mode == "stopped"
 
 
 SOURCES = ["pose", "gripper", "wrench", "joints", "robot", "voices", "launcher", "heartbeat"]
