@@ -10,12 +10,11 @@ import math
 import re
 import sys
 
-import cv2
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Point, PoseStamped, WrenchStamped
 from numpy.typing import ArrayLike, NDArray
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import ColorRGBA, Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker, MarkerArray
@@ -31,6 +30,9 @@ from wm_core.pose import (
 )
 
 from . import qos
+from .images import is_grey as is_grey
+from .images import msg_to_image as msg_to_image
+from .images import msg_to_latent as msg_to_latent
 
 GRIPPER_JOINT = "gripper"
 #: As many goals as a late joiner is sent; see ``qos.GOALS``.
@@ -40,15 +42,6 @@ UNIT_SLACK = 0.01
 #: No planner of ours looks further; a longer plan is refused before its numbers are looked at.
 MAX_STEPS = 256
 _GOAL_FRAME = re.compile(r"subgoal_([0-9]{1,3})_of_([0-9]{1,3})(?:_run_([0-9a-f]{8}))?")
-#: Camera encodings: channels in the message, and what makes RGB of them (None: it is RGB).
-_TO_RGB = {
-    "rgb8": (3, None),
-    "bgr8": (3, cv2.COLOR_BGR2RGB),
-    "rgba8": (4, cv2.COLOR_RGBA2RGB),
-    "bgra8": (4, cv2.COLOR_BGRA2RGB),
-    "mono8": (1, cv2.COLOR_GRAY2RGB),
-    "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
-}
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
@@ -80,43 +73,9 @@ def image_to_msg(rgb: NDArray[np.uint8], stamp: Time, frame_id: str) -> Image:
     return _fill(Image(), rgb, "rgb8", stamp, frame_id)
 
 
-def msg_to_image(msg: Image | CompressedImage) -> NDArray[np.uint8]:
-    """A camera's Image or CompressedImage to RGB uint8 ``(H, W, 3)``; an ``rgb8`` one is not copied (read-only)."""
-    if isinstance(msg, CompressedImage):
-        bgr = cv2.imdecode(np.frombuffer(msg.data, dtype=np.uint8), cv2.IMREAD_COLOR) if len(msg.data) else None
-        if bgr is None:
-            raise ValueError(f"a compressed image of format '{msg.format}' cannot be decoded")
-        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-    if msg.encoding not in _TO_RGB:
-        raise ValueError(f"image encoding '{msg.encoding}' is not one of {', '.join(_TO_RGB)}")
-    channels, code = _TO_RGB[msg.encoding]
-    pixels = _rows(msg, msg.width * channels).reshape(msg.height, msg.width, channels)
-    return pixels if code is None else np.asarray(cv2.cvtColor(pixels, code), dtype=np.uint8)
-
-
-def _rows(msg: Image, row_bytes: int) -> NDArray[np.uint8]:
-    """The bytes ``(height, row_bytes)`` of an image without the padding at the end of its rows. Not copied."""
-    if msg.height < 1 or row_bytes < 1 or msg.step < row_bytes or len(msg.data) < msg.height * msg.step:
-        raise ValueError(
-            f"an image says {msg.height} x {msg.width} {msg.encoding} with rows of {msg.step} bytes "
-            f"but holds {len(msg.data)} bytes"
-        )
-    flat = np.frombuffer(msg.data, dtype=np.uint8, count=msg.height * msg.step)
-    return flat.reshape(msg.height, msg.step)[:, :row_bytes]
-
-
 def latent_to_msg(latent: NDArray[np.float32], stamp: Time, frame_id: str) -> Image:
     """A latent float32 ``(T, C)`` to a ``32FC1`` Image: rows are tokens, columns channels."""
     return _fill(Image(), np.asarray(latent, dtype=np.float32), "32FC1", stamp, frame_id)
-
-
-def msg_to_latent(msg: Image) -> NDArray[np.float32]:
-    """The latent ``(T, C)`` of a ``32FC1`` Image, not copied (read-only). Values may be NaN; whoever plans checks."""
-    if msg.encoding != "32FC1":
-        raise ValueError(f"a latent must be a 32FC1 image, not '{msg.encoding}'")
-    if bool(msg.is_bigendian) != (sys.byteorder == "big"):
-        raise ValueError("a latent has the other byte order")
-    return np.ascontiguousarray(_rows(msg, 4 * msg.width)).view(np.float32)
 
 
 def goal_frame(index: int, count: int, run: str = "") -> str:
