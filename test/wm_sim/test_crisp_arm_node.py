@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,26 +12,19 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy")
 
-from geometry_msgs.msg import PoseStamped, WrenchStamped  # noqa: E402
-from rclpy.node import Node  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
+from geometry_msgs.msg import PoseStamped  # noqa: E402
+from live_stack import Planner, live_stack  # noqa: E402
 from std_msgs.msg import Float64MultiArray, String  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
-from wm_controller.monitor import EnvelopeMonitor  # noqa: E402
 from wm_core import pose as poses  # noqa: E402
 from wm_core.config import ConfigError  # noqa: E402
-from wm_core.limits import Limits  # noqa: E402
 from wm_ros import convert, qos  # noqa: E402
-from wm_ros.node import msg_to_json  # noqa: E402
 from wm_sim.crisp_arm_node import CrispArmNode  # noqa: E402
 from wm_sim.crisp_law import unnormalised  # noqa: E402
 from wm_sim.failures import RECOVERY, Failure  # noqa: E402
 from wm_sim.node_config import CrispArmConfig  # noqa: E402
 from wm_sim.scene import HOME_POSE  # noqa: E402
-
-PRESET = Path(__file__).parents[2] / "config" / "arms" / "fr3_crisp.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -297,103 +286,10 @@ def test_a_configuration_that_makes_no_sense_is_refused(wrong: dict) -> None:
 
 
 # --- the real controller_node against it -----------------------------------------------------------------------------
-class Planner(Node):
-    """Drives the TCP to a place by plans, and listens to everything that the two nodes say."""
-
-    def __init__(self, context: rclpy.context.Context) -> None:
-        super().__init__("planner", context=context)
-        self.executor_ = rclpy.executors.SingleThreadedExecutor(context=context)
-        self.executor_.add_node(self)
-        self.pose = None
-        self.closed = self.force_n = self.joints = None
-        self.state: dict = {}
-        self.envelope = EnvelopeMonitor(Limits())
-        self.targets = 0
-        self._plans = self.create_publisher(JointTrajectory, "planner/plan", qos.COMMAND)
-        self.create_subscription(PoseStamped, "franka_robot_state_broadcaster/current_pose", self._on_pose, qos.SENSOR)
-        wrench = "franka_robot_state_broadcaster/external_wrench_in_base_frame"
-        self.create_subscription(WrenchStamped, wrench, self._on_wrench, qos.SENSOR)
-        self.create_subscription(JointState, CrispArmNode.JOINTS, self._on_joints, qos.SENSOR)
-        self.create_subscription(JointState, "gripper/joint_states", self._on_gripper, qos.SENSOR)
-        self.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
-        self.create_subscription(PoseStamped, "target_pose", self._on_target, 50)
-        self.triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop", "resume")}
-
-    def _on_pose(self, msg: PoseStamped) -> None:
-        self.pose = convert.msg_to_pose(msg)
-
-    def _on_wrench(self, msg: WrenchStamped) -> None:
-        self.force_n = float(np.linalg.norm(convert.msg_to_wrench(msg)[:3]))
-
-    def _on_joints(self, msg: JointState) -> None:
-        self.joints = dict(zip(msg.name, msg.position, strict=True))
-
-    def _on_gripper(self, msg: JointState) -> None:
-        self.closed = 1.0 - msg.position[0]
-
-    def _on_state(self, msg: String) -> None:
-        self.state = msg_to_json(msg)
-
-    def _on_target(self, msg: PoseStamped) -> None:
-        stamp_s = convert.stamp_to_s(msg.header.stamp)
-        if stamp_s > 0.0:  # what the rival of this test sends is stamped 0
-            self.targets += 1
-            self.envelope.check(stamp_s, convert.msg_to_pose(msg))
-
-    def spin_until(self, done: Callable[[], bool], timeout_s: float, what: str) -> None:
-        until_s = time.monotonic() + timeout_s
-        while not done():
-            assert time.monotonic() < until_s, f"{what}; the controller is {self.state}, the TCP at {self.pose}"
-            self.executor_.spin_once(timeout_sec=0.05)
-
-    def ask(self, service: str) -> Trigger.Response:
-        self.spin_until(self.triggers[service].service_is_ready, 20.0, f"no service {service}")
-        future = self.triggers[service].call_async(Trigger.Request())
-        self.spin_until(future.done, 5.0, f"no answer to {service}")
-        return future.result()
-
-    def go(self, goal_m: np.ndarray, gripper: float = 0.0) -> None:
-        """Plan steps of at most 2 cm, four times a second, until the TCP is within 3 mm."""
-        next_s = 0.0
-
-        def there() -> bool:
-            nonlocal next_s
-            way = goal_m - self.pose[:3]
-            if time.monotonic() >= next_s:
-                next_s = time.monotonic() + 0.25
-                step = way * min(1.0, 0.02 / max(float(np.linalg.norm(way)), 1e-9))
-                deltas = np.array([[*step, 0.0, 0.0, 0.0, gripper]])
-                self._plans.publish(convert.plan_to_msg(deltas, 0.3, self.get_clock().now().to_msg(), "base"))
-            return bool(np.linalg.norm(way) < 3e-3)
-
-        self.spin_until(there, 20.0, f"{goal_m} was not reached")
-
-
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Planner]:
-    """crisp_arm_node and controller_node in processes of their own, as a lab runs them."""
-    commands = {
-        "arm": ["wm_sim.crisp_arm_node", "-p", "camera_hz:=1.0"],
-        "controller": ["wm_controller.controller_node", "-p", f"config:={PRESET}", "-p", "measured.robot_format:=json"],
-    }
-    running = []
-    for name, (module, *parameters) in commands.items():
-        with open(tmp_path / f"{name}.log", "wb") as log:
-            words = [sys.executable, "-m", module, "--ros-args", "--disable-external-lib-logs", *parameters]
-            running.append(subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True))
-    context = rclpy.context.Context()
-    rclpy.init(context=context)
-    planner = Planner(context)
-    try:
-        planner.spin_until(lambda: planner.pose is not None and bool(planner.state), 30.0, "the nodes do not come up")
+    with live_stack(tmp_path) as planner:
         yield planner
-    finally:
-        planner.executor_.shutdown()
-        planner.destroy_node()
-        rclpy.shutdown(context=context)
-        for process in running:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def test_the_real_back_end_moves_5_cm_and_grasps_and_names_a_rival(stack: Planner) -> None:

@@ -1,0 +1,130 @@
+"""The stand-in and the real controller_node in processes of their own, and a planner that drives the TCP to places."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from geometry_msgs.msg import PoseStamped, WrenchStamped
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from wm_controller.monitor import EnvelopeMonitor
+from wm_core.limits import Limits
+from wm_ros import convert, qos
+from wm_ros.node import msg_to_json
+from wm_sim.crisp_arm_node import CrispArmNode
+
+PRESET = Path(__file__).parents[2] / "config" / "arms" / "fr3_crisp.yaml"
+#: The stand-in reports its mode as JSON; all else is the preset of the real arm.
+CONTROLLER = ("-p", f"config:={PRESET}", "-p", "measured.robot_format:=json")
+
+
+class Planner(Node):
+    """Drives the TCP to a place by plans, and listens to everything that the two nodes say."""
+
+    def __init__(self, context: rclpy.context.Context) -> None:
+        super().__init__("planner", context=context)
+        self.executor_ = rclpy.executors.SingleThreadedExecutor(context=context)
+        self.executor_.add_node(self)
+        self.pose = None
+        self.closed = self.force_n = self.joints = None
+        self.state: dict = {}
+        self.envelope = EnvelopeMonitor(Limits())
+        self.targets = 0
+        self._plans = self.create_publisher(JointTrajectory, "planner/plan", qos.COMMAND)
+        self.create_subscription(PoseStamped, "franka_robot_state_broadcaster/current_pose", self._on_pose, qos.SENSOR)
+        wrench = "franka_robot_state_broadcaster/external_wrench_in_base_frame"
+        self.create_subscription(WrenchStamped, wrench, self._on_wrench, qos.SENSOR)
+        self.create_subscription(JointState, CrispArmNode.JOINTS, self._on_joints, qos.SENSOR)
+        self.create_subscription(JointState, "gripper/joint_states", self._on_gripper, qos.SENSOR)
+        self.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
+        self.create_subscription(PoseStamped, "target_pose", self._on_target, 50)
+        self.triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop", "resume")}
+
+    def _on_pose(self, msg: PoseStamped) -> None:
+        self.pose = convert.msg_to_pose(msg)
+
+    def _on_wrench(self, msg: WrenchStamped) -> None:
+        self.force_n = float(np.linalg.norm(convert.msg_to_wrench(msg)[:3]))
+
+    def _on_joints(self, msg: JointState) -> None:
+        self.joints = dict(zip(msg.name, msg.position, strict=True))
+
+    def _on_gripper(self, msg: JointState) -> None:
+        self.closed = 1.0 - msg.position[0]
+
+    def _on_state(self, msg: String) -> None:
+        self.state = msg_to_json(msg)
+
+    def _on_target(self, msg: PoseStamped) -> None:
+        stamp_s = convert.stamp_to_s(msg.header.stamp)
+        if stamp_s > 0.0:  # what the rival of this test sends is stamped 0
+            self.targets += 1
+            self.envelope.check(stamp_s, convert.msg_to_pose(msg))
+
+    def spin_until(self, done: Callable[[], bool], timeout_s: float, what: str) -> None:
+        until_s = time.monotonic() + timeout_s
+        while not done():
+            assert time.monotonic() < until_s, f"{what}; the controller is {self.state}, the TCP at {self.pose}"
+            self.executor_.spin_once(timeout_sec=0.05)
+
+    def ask(self, service: str) -> Trigger.Response:
+        self.spin_until(self.triggers[service].service_is_ready, 20.0, f"no service {service}")
+        future = self.triggers[service].call_async(Trigger.Request())
+        self.spin_until(future.done, 5.0, f"no answer to {service}")
+        return future.result()
+
+    def go(self, goal_m: np.ndarray, gripper: float = 0.0) -> None:
+        """Plan steps of at most 2 cm, four times a second, until the TCP is within 3 mm."""
+        next_s = 0.0
+
+        def there() -> bool:
+            nonlocal next_s
+            way = goal_m - self.pose[:3]
+            if time.monotonic() >= next_s:
+                next_s = time.monotonic() + 0.25
+                step = way * min(1.0, 0.02 / max(float(np.linalg.norm(way)), 1e-9))
+                deltas = np.array([[*step, 0.0, 0.0, 0.0, gripper]])
+                self._plans.publish(convert.plan_to_msg(deltas, 0.3, self.get_clock().now().to_msg(), "base"))
+            return bool(np.linalg.norm(way) < 3e-3)
+
+        self.spin_until(there, 20.0, f"{goal_m} was not reached")
+
+
+@contextlib.contextmanager
+def live_stack(folder: Path, controller: tuple[str, ...] = ()) -> Iterator[Planner]:
+    """crisp_arm_node and controller_node as a lab runs them; ``controller``: further ROS arguments of the latter."""
+    commands = {
+        "arm": ["wm_sim.crisp_arm_node", "-p", "camera_hz:=1.0"],
+        "controller": ["wm_controller.controller_node", *CONTROLLER, *controller],
+    }
+    running = []
+    for name, (module, *parameters) in commands.items():
+        with open(folder / f"{name}.log", "wb") as log:
+            words = [sys.executable, "-m", module, "--ros-args", "--disable-external-lib-logs", *parameters]
+            running.append(subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True))
+    context = rclpy.context.Context()
+    rclpy.init(context=context)
+    planner = Planner(context)
+    try:
+        planner.spin_until(lambda: planner.pose is not None and bool(planner.state), 30.0, "the nodes do not come up")
+        yield planner
+    finally:
+        planner.executor_.shutdown()
+        planner.destroy_node()
+        rclpy.shutdown(context=context)
+        for process in running:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
