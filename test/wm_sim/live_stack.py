@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -22,9 +23,11 @@ from trajectory_msgs.msg import JointTrajectory
 
 from wm_controller.monitor import EnvelopeMonitor
 from wm_core.limits import Limits
+from wm_core.pose import Array
 from wm_ros import convert, qos
 from wm_ros.node import msg_to_json
 from wm_sim.crisp_arm_node import CrispArmNode
+from wm_sim.failures import RECOVERY
 
 PRESET = Path(__file__).parents[2] / "config" / "arms" / "fr3_crisp.yaml"
 #: The stand-in reports its mode as JSON; all else is the preset of the real arm.
@@ -51,7 +54,13 @@ class Planner(Node):
         self.create_subscription(JointState, "gripper/joint_states", self._on_gripper, qos.SENSOR)
         self.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
         self.create_subscription(PoseStamped, "target_pose", self._on_target, 50)
-        self.triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop", "resume")}
+        self._fails = self.create_publisher(String, "crisp_arm/fail", qos.COMMAND)
+        names = "start", "stop", "resume", *(f"crisp_arm/{step}" for step in RECOVERY)
+        self.triggers = {name: self.create_client(Trigger, name) for name in names}
+        self.states: list[tuple[str, str]] = []  # mode and reason, as they came
+        self.path: list[tuple[float, Array]] = []  # targets: when they came (steady s), and where (m)
+        self._home_m: Array | None = None
+        self._side, self._next_s = 1.0, 0.0
 
     def _on_pose(self, msg: PoseStamped) -> None:
         self.pose = convert.msg_to_pose(msg)
@@ -67,11 +76,13 @@ class Planner(Node):
 
     def _on_state(self, msg: String) -> None:
         self.state = msg_to_json(msg)
+        self.states.append((self.state["mode"], self.state["reason"]))
 
     def _on_target(self, msg: PoseStamped) -> None:
         stamp_s = convert.stamp_to_s(msg.header.stamp)
         if stamp_s > 0.0:  # what the rival of this test sends is stamped 0
             self.targets += 1
+            self.path.append((time.monotonic(), convert.msg_to_pose(msg)[:3]))
             self.envelope.check(stamp_s, convert.msg_to_pose(msg))
 
     def spin_until(self, done: Callable[[], bool], timeout_s: float, what: str) -> None:
@@ -86,21 +97,51 @@ class Planner(Node):
         self.spin_until(future.done, 5.0, f"no answer to {service}")
         return future.result()
 
-    def go(self, goal_m: np.ndarray, gripper: float = 0.0) -> None:
-        """Plan steps of at most 2 cm, four times a second, until the TCP is within 3 mm."""
-        next_s = 0.0
+    def step(self, goal_m: Array, gripper: float) -> None:
+        """Send a plan of one step of at most 2 cm towards a place."""
+        way = goal_m - self.pose[:3]
+        step = way * min(1.0, 0.02 / max(float(np.linalg.norm(way)), 1e-9))
+        deltas = np.array([[*step, 0.0, 0.0, 0.0, gripper]])
+        self._plans.publish(convert.plan_to_msg(deltas, 0.3, self.get_clock().now().to_msg(), "base"))
+
+    def go(self, goal_m: Array, gripper: float = 0.0) -> None:
+        """Plan four times a second, until the TCP is within 3 mm."""
 
         def there() -> bool:
-            nonlocal next_s
-            way = goal_m - self.pose[:3]
-            if time.monotonic() >= next_s:
-                next_s = time.monotonic() + 0.25
-                step = way * min(1.0, 0.02 / max(float(np.linalg.norm(way)), 1e-9))
-                deltas = np.array([[*step, 0.0, 0.0, 0.0, gripper]])
-                self._plans.publish(convert.plan_to_msg(deltas, 0.3, self.get_clock().now().to_msg(), "base"))
-            return bool(np.linalg.norm(way) < 3e-3)
+            self._paced(lambda: self.step(goal_m, gripper))
+            return bool(np.linalg.norm(goal_m - self.pose[:3]) < 3e-3)
 
         self.spin_until(there, 20.0, f"{goal_m} was not reached")
+
+    def sway(self, seconds: float, done: Callable[[], bool] = lambda: False, gripper: float = 0.0) -> bool:
+        """Plan to and fro along y, 8 cm to each side, for so long or until something is done; whether it was."""
+        home_m = self._home_m = self.pose[:3].copy() if self._home_m is None else self._home_m
+
+        def plan() -> None:
+            if self._side * (self.pose[1] - home_m[1]) > 0.06:
+                self._side = -self._side
+            self.step(home_m + [0.0, 0.08 * self._side, 0.0], gripper)
+
+        until_s = time.monotonic() + seconds
+        while not done() and time.monotonic() < until_s:
+            self._paced(plan)
+            self.executor_.spin_once(timeout_sec=0.02)
+        return done()
+
+    def _paced(self, plan: Callable[[], None]) -> None:
+        if time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + 0.25
+            plan()
+
+    def travel_m(self, seconds: float) -> float:
+        """How far the targets have gone lately."""
+        since_s = time.monotonic() - seconds
+        places = np.array([place for came_s, place in self.path if came_s >= since_s])
+        return float(np.linalg.norm(np.ptp(places, axis=0))) if len(places) else 0.0
+
+    def fail(self, **failure: object) -> None:
+        """Tell the stand-in how to fail; see wm_sim/failures.py."""
+        self._fails.publish(String(data=json.dumps(failure)))
 
 
 @contextlib.contextmanager
