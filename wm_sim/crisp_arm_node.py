@@ -47,7 +47,7 @@ from wm_ros.node import msg_to_json, run_node
 from .crisp_law import CONTROL_S, CrispLaw, filter_share
 from .failures import NONE, RECOVERY, Failure, Failures, Fingers, Wire
 from .node_config import CrispArmConfig
-from .scene import HOME_POSE, TIMESTEP_S
+from .scene import HOME_POSE, TIMESTEP_S, Measured
 from .sim_arm_node import SimArmNode
 
 #: The joint that CRISP's Franka hand adapter reports: the width as a share of 0.08 m.
@@ -72,6 +72,7 @@ class CrispArmNode(SimArmNode):
         self._fingers = Fingers(self._failures)
         self._wires: dict[Publisher, Wire[Any]] = {}
         self._filtered_wrench = np.zeros(6)
+        self._last: Measured | None = None  # what was reported
         super().__init__()
         c = self.config
         self._law = CrispLaw(HOME_POSE, c.lag_s, c.error_clip_m, c.error_clip_rad, self._failures)
@@ -121,7 +122,7 @@ class CrispArmNode(SimArmNode):
         self.listen(self._failures.value("controller_gone") is None)
         super()._tick()
         stamp = self._stamp(self.get_clock().now())
-        msg = JointState(name=JOINT_NAMES, position=self._scene.state().joints.tolist())
+        msg = JointState(name=JOINT_NAMES, position=self._measured().joints.tolist())
         msg.header.stamp = stamp
         self._send(self._joints, msg)
         robot = self._failures.robot
@@ -142,6 +143,11 @@ class CrispArmNode(SimArmNode):
         msg = JointState(name=[GRIPPER_JOINT], position=[1.0 - closed], effort=[0.0])
         msg.header.stamp = stamp
         return msg
+
+    def _measured(self) -> Measured:
+        if self._last is None or self._failures.value("state_freezes") is None:
+            self._last = self._scene.state()
+        return self._last
 
     def _measured_wrench(self) -> Array:
         return self._filtered_wrench + np.append(self._law.push(self._scene.state().pose), np.zeros(3))

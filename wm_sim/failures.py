@@ -52,6 +52,7 @@ KINDS: dict[str, Kind] = {
     # What is reported.
     "state_drops": Kind("the share of messages that arrive", 0.1, 0.0, 1.0),
     "state_stutters": Kind("seconds of silence, after which all that was held back comes at once", 0.3, 0.0, 10.0),
+    "state_freezes": Kind(),  # the last values again and again, each with a fresh stamp
     "clock_off": Kind("seconds that the arm's clock is ahead of this machine's; negative: behind", -2.0, -1e6, 1e6),
 }
 #: Ends every failure that is on.

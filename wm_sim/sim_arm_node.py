@@ -28,7 +28,7 @@ from wm_ros.node import WmNode, json_to_msg, run_node
 
 from .layout import lay_out, truth
 from .node_config import SimArmConfig
-from .scene import FAR_M, Camera, PandaScene
+from .scene import FAR_M, Camera, Measured, PandaScene
 from .trace import Trace
 
 #: Physics that lies further behind than this is skipped: the arm may be slow, never jump.
@@ -113,6 +113,9 @@ class SimArmNode(WmNode[SimArmConfig]):
     def _advance(self, duration_s: float) -> None:
         self._scene.advance(duration_s)
 
+    def _measured(self) -> Measured:
+        return self._scene.state()
+
     def _measured_wrench(self) -> Array:
         return self._scene.wrench()
 
@@ -150,7 +153,7 @@ class SimArmNode(WmNode[SimArmConfig]):
         self._step_ms.add(1e3 * (time.monotonic() - start))
         now, c = self.get_clock().now(), self.config
         stamp = self._stamp(now)
-        measured = self._scene.state()
+        measured = self._measured()
         self._send(self._pose, convert.pose_to_msg(measured.pose, stamp, c.base_frame))
         self._send(self._gripper, self._gripper_msg(measured.gripper, stamp))
         self._send(self._wrench, convert.wrench_to_msg(self._measured_wrench(), stamp, c.base_frame))

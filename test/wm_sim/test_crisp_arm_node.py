@@ -248,6 +248,17 @@ def test_a_clock_that_is_off_shifts_every_stamp_of_the_arm(arm: CrispArmNode) ->
     assert arm._stamp(now) == now.to_msg()
 
 
+def test_a_state_that_freezes_goes_on_with_the_values_of_before(arm: CrispArmNode) -> None:
+    before = arm._measured().pose.copy()
+    fail(arm, '{"kind": "state_freezes"}')
+    arm._on_target(target(moved(AWAY)))
+    arm._advance(1.5)
+    np.testing.assert_array_equal(arm._measured().pose, before)
+    np.testing.assert_allclose(position(arm), moved(AWAY)[:3], atol=2e-3)
+    fail(arm, '{"kind": "none"}')
+    np.testing.assert_array_equal(arm._measured().pose[:3], position(arm))
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '{"kind": 3}', '{"kind": "reflx"}', '{"kind": "lag", "value": 1e999}', "\ud83d"]
 )
