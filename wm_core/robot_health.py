@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: The modes in which a robot does as it is told (franka_msgs/FrankaRobotState). In IDLE no controller moves it yet.
-WORKING = ("IDLE", "MOVE")
+#: The mode in which a robot does as it is told (franka_msgs/FrankaRobotState): a controller's loop runs on it.
+WORKING = "MOVE"
+#: What the other modes ask for that no fault is behind.
+ADVICE = {
+    "IDLE": ": no controller moves it; activate the arm's controller",
+    "GUIDING": ": it is guided by hand; let go, then activate the arm's controller",
+}
 #: The modes that somebody or something has to be seen to before the arm may go on: an e-stop that is released, or a
 #: reflex that is cleared, must not start the arm by itself (ISO 13850).
 LATCHING = ("REFLEX", "USER_STOPPED", "AUTOMATIC_ERROR_RECOVERY")
@@ -29,7 +34,7 @@ class RobotHealth:
     @property
     def in_control(self) -> bool:
         """Whether the robot follows what it is sent."""
-        return self.mode in WORKING and not self.errors
+        return self.mode == WORKING and not self.errors
 
     @property
     def fault(self) -> str:
@@ -41,9 +46,10 @@ class RobotHealth:
     @property
     def hold(self) -> str:
         """Why the arm must wait, as a sentence; "" if it need not."""
-        if self.mode not in WORKING:
-            return f"the robot is in mode {self.mode}"
+        if self.mode != WORKING:
+            return f"the robot is in mode {self.mode}{ADVICE.get(self.mode, '; look at Desk')}"
         # Written so that a rate that is no number holds as well.
-        if self.mode == "MOVE" and not self.success_rate >= SUCCESS_RATE_FLOOR:
-            return f"the robot receives only {100 * self.success_rate:.0f} % of its control commands"
+        if not self.success_rate >= SUCCESS_RATE_FLOOR:
+            rate = f"the robot receives only {100 * self.success_rate:.0f} % of its control commands"
+            return f"{rate}; look at the network and the real-time kernel between it and its controller"
         return ""

@@ -125,8 +125,8 @@ class CrispArmNode(SimArmNode):
         msg = JointState(name=JOINT_NAMES, position=self._measured().joints.tolist())
         msg.header.stamp = stamp
         self._send(self._joints, msg)
-        robot = self._failures.robot
-        report = RobotHealth(convert.stamp_to_s(stamp), robot.mode, robot.errors, self._failures.success_rate)
+        f = self._failures
+        report = RobotHealth(convert.stamp_to_s(stamp), f.mode, f.robot.errors, f.success_rate)
         self._send(self._robot, health_to_msg(report))
 
     def _stamp(self, now: Instant) -> Time:
@@ -154,7 +154,7 @@ class CrispArmNode(SimArmNode):
 
     def _health(self) -> Health:
         health = super()._health()
-        values = {"failures": ", ".join(self._failures.on), "robot_mode": self._failures.robot.mode}
+        values = {"failures": ", ".join(self._failures.on), "robot_mode": self._failures.mode}
         return Health(health.ok, health.message, {**health.values, **values})
 
 

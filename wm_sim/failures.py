@@ -200,6 +200,11 @@ class Failures:
         return self.robot.follows and not off
 
     @property
+    def mode(self) -> str:
+        """What the robot reports: IDLE also where the controller is gone that has moved it."""
+        return self.robot.mode if self.robot.mode != "MOVE" or self.controlled else "IDLE"
+
+    @property
     def success_rate(self) -> float:
         """Of the control commands, 0..1; 0 while no controller runs (libfranka)."""
         lost = self.value("commands_lost")

@@ -86,7 +86,7 @@ def test_joints_that_are_not_usable_hold(stamp_s: float, q: np.ndarray, says: st
     ("mode", "errors", "rate", "fault", "hold"),
     [
         ("MOVE", (), 1.0, "", ""),
-        ("IDLE", (), 0.0, "", ""),
+        ("IDLE", (), 0.0, "", "in mode IDLE: no controller moves it"),
         ("MOVE", (), 0.89, "", "only 89 % of its control commands"),
         ("MOVE", (), math.nan, "", "control commands"),
         ("OTHER", (), 1.0, "", "in mode OTHER"),

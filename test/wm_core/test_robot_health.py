@@ -9,10 +9,23 @@ import pytest
 from wm_core.robot_health import RobotHealth
 
 
-@pytest.mark.parametrize("mode", ["IDLE", "MOVE"])
-def test_a_working_robot(mode: str) -> None:
-    health = RobotHealth(0.0, mode)
+def test_a_working_robot() -> None:
+    health = RobotHealth(0.0, "MOVE")
     assert (health.in_control, health.fault, health.hold) == (True, "", "")
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        ("IDLE", "in mode IDLE: no controller moves it; activate"),
+        ("GUIDING", "in mode GUIDING: it is guided by hand; let go"),
+        ("OTHER", "in mode OTHER; look at Desk"),
+        ("7", "in mode 7; look at Desk"),
+    ],
+)
+def test_a_robot_that_nobody_moves_holds_without_a_fault(mode: str, says: str) -> None:
+    health = RobotHealth(0.0, mode)
+    assert not health.in_control and health.fault == "" and says in health.hold
 
 
 def test_an_error_counts_in_every_mode() -> None:
@@ -23,4 +36,4 @@ def test_an_error_counts_in_every_mode() -> None:
 @pytest.mark.parametrize(("rate", "holds"), [(0.9, False), (0.89, True), (math.nan, True)])
 def test_lost_commands_count_while_a_controller_moves_it(rate: float, holds: bool) -> None:
     assert bool(RobotHealth(0.0, "MOVE", (), rate).hold) == holds
-    assert RobotHealth(0.0, "IDLE", (), rate).hold == ""
+    assert "commands" not in RobotHealth(0.0, "IDLE", (), rate).hold, "none are sent"

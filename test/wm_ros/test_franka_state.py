@@ -51,7 +51,7 @@ def message(mode: int, rate: float = 1.0, **flags: bool) -> SimpleNamespace:
 def test_modes_by_number(number: int, name: str) -> None:
     report = franka_state.health(message(number))
     assert (report.mode, report.stamp_s, report.errors) == (name, pytest.approx(12.5), ())
-    assert report.in_control == (name in ("IDLE", "MOVE"))
+    assert report.in_control == (name == "MOVE")
 
 
 def test_error_flags_by_name_and_the_success_rate() -> None:

@@ -97,6 +97,19 @@ class Planner(Node):
         self.spin_until(future.done, 5.0, f"no answer to {service}")
         return future.result()
 
+    def resume(self) -> None:
+        """As a person does: not at once after a stop, and again where the controller still sees a reason."""
+        for _ in range(5):
+            self.wait(1.2)
+            if (answer := self.ask("resume")).success:
+                return
+        raise AssertionError(answer.message)
+
+    def wait(self, seconds: float) -> None:
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s:
+            self.executor_.spin_once(timeout_sec=0.02)
+
     def step(self, goal_m: Array, gripper: float) -> None:
         """Send a plan of one step of at most 2 cm towards a place."""
         way = goal_m - self.pose[:3]

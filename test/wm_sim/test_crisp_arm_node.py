@@ -329,6 +329,6 @@ def test_the_real_back_end_moves_5_cm_and_grasps_and_names_a_rival(stack: Planne
     assert (not answer.success and "resume" in answer.message) or "teleop" in answer.message
     rival.destroy_node()
     planner.spin_until(lambda: planner.count_publishers("target_pose") == 1, 5.0, "the rival is still there")
-    assert planner.ask("resume").success
+    planner.resume()
     planner.go(planner.pose[:3] + [-0.02, 0.0, 0.0])
     assert sum(planner.envelope.counts.values()) == 0, planner.envelope.counts

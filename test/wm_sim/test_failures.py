@@ -123,7 +123,7 @@ def test_a_reflex_under_a_user_stop_is_there_when_it_is_released() -> None:
 def test_the_arm_stands_as_long_as_it_is_not_moved(kind: str, failures: Failures) -> None:
     failures.begin(Failure(kind, for_s=1.0), 0.0)
     assert failures.stands and failures.controlled == (kind == "blocked")
-    assert failures.robot.mode == "MOVE", "the robot itself knows nothing of it"
+    assert failures.mode == ("MOVE" if kind == "blocked" else "IDLE"), "of a block the robot knows nothing"
     failures.update(1.0)
     assert not failures.stands and failures.controlled
 
