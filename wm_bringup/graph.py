@@ -112,6 +112,8 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
     mode, camera = cell.mode, cell.camera
     if mode not in MODES:
         raise ConfigError(unknown("mode", mode, MODES))
+    if camera is not None and mode != "real":
+        raise ConfigError(f"nobody reads the camera's topic {camera} in mode {mode}, which has a camera; leave it out")
     # A real camera's driver names its frame as it likes; that of the simulator is known, and no other is taken.
     model = {"bundle": str(cell.bundle), **({"camera_frame": "camera"} if mode != "real" else {})}
     own: dict[str, dict[str, Any]] = {

@@ -145,11 +145,16 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def _last_sentence(log: Path) -> str:
-    """What the child told the user last, as :func:`wm_ros.node.run_node` and :mod:`wm_bringup.cli` print it."""
+    """What the child told the user last, by its log."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+    return sentence_in(text)
+
+
+def sentence_in(text: str) -> str:
+    """The last sentence for a user, as :func:`wm_ros.node.run_node` and :mod:`wm_bringup.cli` print it; "" if none."""
     said = re.findall(r"^(?:wm|\w+_node): (.+)$", text, re.MULTILINE)
     return str(said[-1]) if said else ""
 

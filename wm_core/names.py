@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-#: A name longer than this says nothing more to a person; it is cut in a sentence.
+from .errors import quoted
+
+#: A name longer than this is none that anybody typed; the rest of it is not compared.
 SHOWN = 80
 
 
 def nearest(name: object, names: Iterable[str]) -> str:
     """The one of ``names`` that was probably meant, "" if none is near. Case, ``-`` and ``_`` make no difference."""
     plain = {_plain(known): known for known in names}
-    near = difflib.get_close_matches(_plain(str(name)[:SHOWN]), plain, n=1)
+    typed = _plain(str(name)[:SHOWN])
+    near = difflib.get_close_matches(typed, plain)
+    near.sort(
+        key=lambda known: sorted(known) != sorted(typed)
+    )  # two letters that changed places are the likeliest slip
     return plain[near[0]] if near else ""
 
 
@@ -22,17 +28,14 @@ def meant(name: object, names: Iterable[str]) -> str:
     return f"; did you mean '{near}'?" if near else ""
 
 
-def unknown(kind: str, name: object, names: Iterable[str]) -> str:
+def unknown(kind: str, name: object, names: Collection[str]) -> str:
     """The sentence that refuses ``name``: what it should be, what was probably meant, and all that there are.
 
     ``kind`` is what a name of this sort is called, such as "arm preset".
     """
-    known = sorted(names)
-    text = str(name)
-    shown = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
-    near = nearest(text, known)
+    known, near = sorted(names), nearest(name, names)
     hint = f" (did you mean '{near}'?)" if near else ""
-    return f"there is no {kind} {shown!r}{hint}; there are: {', '.join(known) if known else 'none'}"
+    return f"there is no {kind} {quoted(name)}{hint}; there are: {', '.join(known) if known else 'none'}"
 
 
 def _plain(name: str) -> str:

@@ -21,6 +21,7 @@ import yaml
 
 from wm_core import config
 from wm_core.errors import BundleError, ConfigError
+from wm_core.names import meant
 
 FORMAT = 1
 SPEC_NAME = "bundle.yaml"
@@ -160,7 +161,9 @@ class Bundle:
         """
         path = Path(path)
         if not path.is_dir():
-            raise BundleError(f"there is no model bundle at {path}; fetch it, or export one from a checkpoint")
+            beside = [spec.parent.name for spec in path.parent.glob(f"*/{SPEC_NAME}")]
+            hint = meant(path.name, beside) or "; fetch it, or export one from a checkpoint"
+            raise BundleError(f"there is no model bundle at {path}{hint}")
         if not (path / SPEC_NAME).is_file():
             raise BundleError(f"{path} is not a model bundle, it has no {SPEC_NAME}; fetch it again")
         try:

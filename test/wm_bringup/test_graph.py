@@ -86,7 +86,6 @@ def test_what_the_graph_says_cannot_be_said_by_others(name: str) -> None:
     ("file", "says"),
     [
         ("pick_place.launch.py", "describe()"),
-        ("dry_run.launch.py", "describe(dry_run=True)"),
         ("calibrate.launch.py", "describe_calibration()"),
     ],
 )
@@ -106,6 +105,9 @@ def test_a_driver_that_runs_already_takes_the_place_of_the_camera_node() -> None
     assert "camera" not in nodes
     wanted = ("camera/image_raw", "/cam/color"), ("camera/image_raw/compressed", "/cam/color/compressed")
     assert nodes["encoder"].remappings == wanted
+    for mode in ("sim", "mock_crisp"):
+        with pytest.raises(ConfigError, match="nobody reads the camera's topic /cam/color in mode"):
+            declare(mode, camera="/cam/color")
     assert declare("real", camera="/cam/color/compressed").nodes == declare("real", camera="/cam/color").nodes
 
 

@@ -27,6 +27,10 @@ def test_nearest(name: object, near: str) -> None:
     assert meant(name, PRESETS) == (f"; did you mean '{near}'?" if near else "")
 
 
+def test_letters_that_changed_places_are_the_likeliest_slip() -> None:
+    assert nearest("modle", ("mode", "model")) == "model" and nearest("modee", ("mode", "model")) == "mode"
+
+
 def test_the_refusal_says_what_was_meant_and_what_there_is() -> None:
     said = unknown("arm preset", "fr3-crisp", PRESETS)
     assert said == (
