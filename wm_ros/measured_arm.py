@@ -8,10 +8,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, WrenchStamped
-from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from wm_core.errors import quoted
@@ -19,6 +19,7 @@ from wm_core.measured import MeasuredConfig
 from wm_core.pose import Array
 
 from . import convert, qos
+from .node import WmNode
 
 #: Grippers report at 10 Hz or more; a value older than this (against the pose's stamp) is lost, not slow.
 GRIPPER_TIMEOUT_S = 0.5
@@ -64,7 +65,7 @@ class MeasuredArm:
     is, from the newest gripper and wrench that were.
 
     Args:
-        node: that subscribes.
+        node: that subscribes, and whose clock is this machine's.
         base_frame: the frame id that poses and wrenches must carry.
         trouble: called with "pose", "gripper" or "wrench", and one sentence; or "" when that one is well again.
         measured: called with each state.
@@ -73,7 +74,7 @@ class MeasuredArm:
 
     def __init__(
         self,
-        node: Node,
+        node: WmNode[Any],
         base_frame: str,
         trouble: Callable[[str, str], object],
         measured: Callable[[Measured], object] = lambda _: None,
@@ -93,7 +94,7 @@ class MeasuredArm:
         self._wrench: Array | None = None
         self._others: list[str] = []  # joints of the last message on the gripper's topic that was not about it
         self._history: deque[Measured] = deque(maxlen=HISTORY)
-        node.create_subscription(JointState, c.gripper_topic, self._on_gripper, qos.SENSOR)
+        node.create_subscription(JointState, c.gripper_topic, self._on_gripper, qos.JOINTS)
         node.create_subscription(WrenchStamped, c.wrench_topic, self._on_wrench, qos.SENSOR)
         node.create_subscription(PoseStamped, c.pose_topic, self._on_pose, qos.SENSOR)
 
@@ -105,6 +106,12 @@ class MeasuredArm:
     def trouble(self, *sources: str) -> str:
         """What is wrong with the first of these sources that something is wrong with, as a sentence; else ""."""
         return next((said for name in sources if (said := self._sources[name].told)), "")
+
+    def bad_message(self, topic: str, why: str) -> None:
+        """A message of one of these topics could not even be read; the same as one that cannot be used."""
+        for name, source in self._sources.items():
+            if source.topic == topic:
+                self._bad(name, why)
 
     # --- messages -----------------------------------------------------------------------------------------------------
     def _on_gripper(self, msg: JointState) -> None:
@@ -152,13 +159,12 @@ class MeasuredArm:
         """Raises ValueError where a pose that came just now was stamped by a clock that is off."""
         if stamp_s == 0.0:
             raise ValueError("there is no time stamp; the driver must stamp its messages")
-        clock = self._node.get_clock()
-        self._ages_s.append(age_s := 1e-9 * clock.now().nanoseconds - stamp_s)
+        self._ages_s.append(age_s := self._node.now_s() - stamp_s)
         least_s, most_s = min(self._ages_s), max(self._ages_s)
         if len(self._ages_s) < EVEN_COUNT or most_s - least_s > EVEN_S or (least_s <= BEHIND_S and most_s >= -AHEAD_S):
             return
         where = f"{abs(age_s):.1f} s {'behind' if age_s > 0 else 'ahead of'}"
-        if getattr(clock, "ros_time_is_active", False):  # rclpy's own hints know only of a Clock
+        if getattr(self._node.get_clock(), "ros_time_is_active", False):  # rclpy's hints know only of a Clock
             raise ValueError(f"the arm's clock is {where} /clock; let both follow the same one")
         raise ValueError(f"the arm's clock is {where} this machine: run chrony on both")
 

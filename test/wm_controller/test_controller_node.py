@@ -1,26 +1,29 @@
-"""The node around the core: what it puts down, watches and says. Messages are real; the transport is left out."""
+"""The node around the core: what it takes, watches and says. Messages are real; the transport is left out."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Empty, String
 from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
 
+from wm_controller import launcher
 from wm_controller.controller_node import ControllerNode
+from wm_controller.interface import FIRST_PLAN_S
 from wm_core.errors import ConfigError
-from wm_ros import convert, qos
-from wm_ros.measured_arm import Measured
+from wm_ros import convert, voices
 
 POSE = np.array([0.45, 0.0, 0.3, np.pi, 0.0, 0.3])
-
 
 #: A namespace for each node: of one that was destroyed, discovery may still tell for a while.
 _numbers = itertools.count()
@@ -32,104 +35,400 @@ def context() -> Iterator[None]:
     rclpy.try_shutdown()
 
 
-def make(*parameters: str) -> ControllerNode:
-    settings = [word for p in parameters for word in ("-p", p)]
-    rclpy.init(args=["--ros-args", "-r", f"__ns:=/cell{next(_numbers)}", *settings])
-    return ControllerNode()
-
-
 class Rig:
-    def __init__(self, *parameters: str) -> None:
-        self.node = make(*parameters)
+    """A node whose time passes when it is told to, in a graph of which it is told what there is."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *parameters: str) -> None:
+        settings = [word for p in parameters for word in ("-p", p)]
+        self.space = f"/cell{next(_numbers)}"
+        self.graph = {"planner/plan": ["planner"], "planner/status": ["planner"], "encoder/status": ["encoder"]}
+        monkeypatch.setattr(voices, "speakers", self.speakers)
+        self.steady_s, self.epoch_s = 1000.0, 1.7e9
+        rclpy.init(args=["--ros-args", "-r", f"__ns:={self.space}", *settings])
+        monkeypatch.setattr(time, "monotonic", lambda: self.steady_s)
+        self.node = ControllerNode()
+        monkeypatch.setattr(self.node, "now_s", lambda: self.epoch_s + self.steady_s)
         self.said: list[dict] = []
         self.node._state.publish = lambda msg: self.said.append(json.loads(msg.data))  # type: ignore[method-assign]
         self.sent: list[np.ndarray] = []
-        self.node._arm.send_pose = lambda pose, *_: self.sent.append(np.array(pose))  # type: ignore[method-assign]
+        self.grippers: list[float] = []
+        self.events: list[str] = []
+        arm = self.node._arm
+        arm.send_pose = lambda pose, *_: self.sent.append(np.array(pose))  # type: ignore[method-assign]
+        arm.send_gripper = self.grippers.append  # type: ignore[method-assign]
+        arm.stop = lambda: self.events.append("stop")  # type: ignore[method-assign]
+        arm.forget_gripper = lambda: self.events.append("forget")  # type: ignore[method-assign]
 
-    def state(self) -> None:
-        self.node._on_state(Measured(self.node.now_s(), POSE, 0.0, None))
+    def speakers(self, _: object, topic: str) -> list[tuple[str, bytes]]:
+        names = self.graph.get(topic.removeprefix(f"{self.space}/"), [])
+        return [(f"{self.space}/{name}", bytes([k])) for k, name in enumerate(names)]
 
-    def plan(self, x: float = 0.01) -> None:
-        deltas = np.zeros((1, 7))
-        deltas[0, 0] = x
-        self.node._on_plan(convert.plan_to_msg(deltas, 0.25, self.node.get_clock().now().to_msg(), "base"))
+    def stamp(self) -> object:
+        return convert.s_to_stamp(self.node.now_s())
+
+    def hear(self, topic: str, message: object) -> None:
+        """As it comes from the middleware."""
+        full = f"{self.space}/{topic}"
+        (subscription,) = [s for s in self.node.subscriptions if s.topic_name == full]
+        subscription.callback(message if isinstance(message, bytes) else serialize_message(message))
+
+    def state(self, gripper: float = 0.0) -> None:
+        self.hear("arm/gripper", convert.gripper_to_msg(gripper, self.stamp()))
+        pose = POSE if not self.sent else self.sent[-1]
+        self.hear("arm/current_pose", convert.pose_to_msg(pose, self.stamp(), "base"))
+
+    def plan(self, x: float = 0.01, gripper: float = 0.0) -> None:
+        deltas = np.array([[x, 0, 0, 0, 0, 0, gripper]] * 2)
+        self.hear("planner/plan", convert.plan_to_msg(deltas, 0.25, self.stamp(), "base"))
+
+    def status(self, name: str = "planner", **values: object) -> None:
+        values = {"instance": f"{name}-1", **values}
+        self.hear(f"{name}/status", String(data=json.dumps(values)))
+
+    def call(self, service: str) -> Trigger.Response:
+        return getattr(self.node, f"_on_{service}")(Trigger.Request(), Trigger.Response())
+
+    def ticks(self, seconds: float = 0.02, plans: bool = True, states: bool = True) -> str:
+        """Let time pass, with all that belongs to it; the mode after it."""
+        for k in range(max(1, round(seconds / 0.02))):
+            self.steady_s += 0.02
+            if states:
+                self.state()
+            if plans and k % 10 == 0:
+                self.plan()
+            if k % 5 == 0:
+                self.node._peers.look()
+            self.node._tick()
+        return self.mode
 
     def start(self) -> None:
         self.state()
-        answer = self.node._on_start(Trigger.Request(), Trigger.Response())
+        answer = self.call("start")
         assert answer.success, answer.message
+        assert self.ticks(0.4) == "running"
+
+    @property
+    def mode(self) -> str:
+        return self.node._controller.status(self.steady_s).mode
+
+    @property
+    def reason(self) -> str:
+        return self.node._controller.status(self.steady_s).reason
 
 
-def test_a_flood_of_plans_costs_one_per_tick(context: None) -> None:
-    rig = Rig()
-    rig.start()
+@pytest.fixture
+def rig(context: None, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    return Rig(monkeypatch)
+
+
+# --- messages ---------------------------------------------------------------------------------------------------------
+def test_a_flood_of_plans_costs_one_per_tick(rig: Rig) -> None:
+    rig.state()
+    assert rig.call("start").success
     for _ in range(50):
         rig.plan()
-    rig.state()
-    rig.node._tick()
-    status = rig.node._controller.status(rig.node._steady_s())
+    rig.ticks(plans=False)
+    status = rig.node._controller.status(rig.steady_s)
     assert (status.plans, status.refused_plans) == (1, 0)
-    values = rig.node._health().values
-    assert values["overtaken_plans"] == 49
-    assert rig.said[-1]["mode"] == "running"
+    assert rig.node._health().values["overtaken_plans"] == 49
+    assert rig.said[-1]["mode"] == "running" and rig.said[-1]["run"] == rig.node._controller.run
 
 
-def test_a_plan_that_is_none_holds_with_its_sentence(context: None) -> None:
-    rig = Rig()
+BAD = {
+    "planner/plan": [
+        convert.plan_to_msg(np.full((1, 7), np.nan), 0.25, convert.s_to_stamp(1.0), "base"),
+        convert.plan_to_msg(np.zeros((1, 7)), 0.25, convert.s_to_stamp(1.0), "x" * 100_000),
+        JointTrajectory(),
+        b"\0\1\0\0" + b"\xff" * 100,
+        b"\0" * 9_000_000,
+    ],
+    "arm/current_pose": [PoseStamped(), b"\0\1\0\0", b"\0" * 9_000_000],
+    "arm/gripper": [JointState(name=["gripper"], position=[np.nan]), b"\0\1\0\0", b"\0" * 9_000_000],
+}
+
+
+@pytest.mark.parametrize(("topic", "message"), [(t, m) for t, messages in BAD.items() for m in messages])
+def test_a_bad_message_holds_until_a_good_one_comes(rig: Rig, topic: str, message: object) -> None:
     rig.start()
-    rig.plan(float("nan"))
+    rig.hear(topic, message)
+    rig.node._tick()
+    assert rig.mode == "holding" and 10 < len(rig.reason) < 320
+    assert rig.ticks(0.6) == "running"
+
+
+def test_joints_hold_where_the_robot_is_named(context: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, "robot:=fr3")
+    rig.start()
+    names = [f"fr3_joint{k}" for k in range(1, 8)]
+
+    def joints(fourth: float, extra: tuple[str, ...] = ()) -> None:
+        position = [0.0, 0.2, 0.0, fourth, 0.0, 2.6, 0.8, *[0.0] * len(extra)]
+        msg = JointState(name=[*names, *extra], position=position)
+        msg.header.stamp = rig.stamp()
+        rig.hear("arm/joints", msg)
+        rig.ticks(plans=False)
+
+    joints(-3.0)
+    assert "joint 4 is 0.04 rad from its end" in rig.reason
+    joints(-2.0)
+    assert "joint" not in rig.reason
+    joints(-2.0, tuple(f"left_joint{k}" for k in range(1, 8)))
+    assert "joints of several arms, 'fr3_' and 'left_'" in rig.reason
+
+
+def test_a_message_of_the_gripper_does_not_push_out_the_joints(context: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, "robot:=fr3", "require:=[joints]")
     rig.state()
-    rig.node._tick()
-    assert rig.node._command.mode == "holding"
-    assert rig.node._controller.status(rig.node._steady_s()).reason == "a plan holds a number that is not finite"
+    assert rig.call("start").success
+    msg = JointState(name=[f"joint{k}" for k in range(1, 8)], position=[0.0, 0.2, 0.0, -2.0, 0.0, 2.6, 0.8])
+    for k in range(20):
+        msg.header.stamp = rig.stamp()
+        rig.hear("arm/joints", msg)
+        rig.hear("arm/joints", JointState(name=["knuckle"], position=[0.0]))
+        rig.ticks(plans=k % 10 == 0)
+    assert rig.mode == "running"
 
 
-def test_heartbeats_of_this_stack_only(context: None) -> None:
-    rig = Rig("heartbeat_s:=0.001")
+# --- operator ---------------------------------------------------------------------------------------------------------
+def test_stop_stops_the_arm_at_once_and_once(rig: Rig) -> None:
     rig.start()
-    others = DiagnosticArray(status=[DiagnosticStatus(name="other/encoder"), DiagnosticStatus(name="encoder")])
-    rig.node._on_diagnostics(others)
-    assert rig.node._controller._watch.hold(rig.node._steady_s() + 1.0) == ""
-    ours = rig.node.get_namespace().strip("/")
-    rig.node._on_diagnostics(DiagnosticArray(status=[DiagnosticStatus(name=f"{ours}/encoder")]))
-    held = rig.node._controller._watch.hold(rig.node._steady_s() + 1.0)
-    assert held == "nothing was heard of the encoder for 1.0 s"
+    rig.events.clear()
+    assert rig.call("stop").success
+    assert rig.events == ["stop"] and rig.said[-1]["mode"] == "stopped"
+    rig.ticks(0.1)
+    assert rig.events == ["stop"]
 
 
-def test_joints_hold_where_the_robot_is_named(context: None) -> None:
-    rig = Rig("robot:=fr3")
+@pytest.mark.parametrize("queue", list(itertools.permutations(("start", "stop", "resume"))))
+def test_a_stop_wins_in_whatever_order_the_calls_come(rig: Rig, queue: tuple[str, ...]) -> None:
     rig.start()
-    msg = JointState(name=[f"fr3_joint{k}" for k in range(1, 8)], position=[0.0, 0.2, 0.0, -3.0, 0.0, 2.6, 0.8])
-    msg.header.stamp = rig.node.get_clock().now().to_msg()
-    rig.node._on_joints(msg)
+    for name in queue:
+        rig.call(name)
+    assert rig.ticks(3.0) == "stopped"
+
+
+def test_calls_do_not_raise_the_rate_of_the_targets(rig: Rig) -> None:
+    rig.start()
+    before = len(rig.sent)
+    for _ in range(380):
+        rig.steady_s += 0.002
+        assert not rig.call("start").success
+        rig.call("resume")
+    assert len(rig.sent) == before
+
+
+def test_the_gripper_begins_anew_with_start_and_resume(rig: Rig) -> None:
+    rig.start()
+    assert rig.events == ["forget"] and rig.grippers
+    rig.plan(gripper=1.0)
+    rig.ticks(0.6, plans=False)
+    rig.call("stop")
+    rig.grippers.clear()
+    rig.ticks(1.5)
+    assert not rig.grippers
+    assert rig.call("resume").success and rig.events[-1] == "forget"
+    rig.ticks(0.4)
+    assert rig.mode == "running" and rig.grippers[0] == 0.0, "what is measured"
+
+
+def test_the_last_words(rig: Rig) -> None:
+    rig.start()
+    rig.events.clear()
+    rig.node.close()
+    assert rig.said[-1]["mode"] == "stopped" and "the controller was ended" in rig.said[-1]["reason"]
+    assert "stop" in rig.events
+
+
+def test_before_it_is_suspended_the_arm_is_stopped(rig: Rig) -> None:
+    rig.start()
+    rig.node.suspended()
+    assert rig.said[-1]["mode"] == "stopped" and "suspended (Ctrl-Z)" in rig.said[-1]["reason"]
+    rig.steady_s += 60.0
+    assert rig.ticks(0.4) == "stopped"
+
+
+# --- peers ------------------------------------------------------------------------------------------------------------
+def test_the_run_ends_when_who_plans_says_so_of_this_run(rig: Rig) -> None:
+    rig.start()
+    run = rig.node._controller.run
+    rig.status(done=True, run="ffffffff", reason="of another run")
+    rig.status(done=False, run=run)
+    assert rig.ticks(0.2) == "running"
+    rig.status(done=True, run=run, reason="the last goal was reached")
+    assert rig.ticks(0.6) == "idle"
+    assert rig.reason == "the planner is done: the last goal was reached; call start"
+    assert rig.said[-1]["run"] != run
     rig.state()
-    rig.node._tick()
-    assert "joint 4 is 0.04 rad from its end" in rig.node._controller.status(rig.node._steady_s()).reason
-
-
-def test_stop_and_fault_stop_the_arm_once(context: None) -> None:
-    rig = Rig()
-    stops: list[str] = []
-    rig.node._arm.stop = lambda: stops.append("stop")  # type: ignore[method-assign]
+    assert rig.ticks(0.6) == "idle"
+    assert not rig.call("resume").success
     rig.start()
-    assert rig.node._on_stop(Trigger.Request(), Trigger.Response()).success
-    rig.node._tick()
-    assert stops == ["stop"] and rig.said[-1]["mode"] == "stopped"
 
 
-def test_a_second_publisher_keeps_it_from_starting_and_stops_it_later(context: None) -> None:
-    rig = Rig()
-    other = rclpy.create_node("rival")
-    other.create_publisher(PoseStamped, "arm/target_pose", qos.COMMAND)
-    for _ in range(100):
-        if rig.node._voices.rival(at_once=True):
-            break
-        rclpy.spin_once(other, timeout_sec=0.05)
-    answer = rig.node._on_start(Trigger.Request(), Trigger.Response())
-    assert not answer.success and "rival' also publishes" in answer.message
-    rig.node._health()
+@pytest.mark.parametrize("name", ["planner", "encoder"])
+def test_a_process_that_was_started_anew_ends_the_run(rig: Rig, name: str) -> None:
+    rig.status(name)
+    rig.start()
+    rig.status(name)
+    assert rig.ticks(0.2) == "running"
+    rig.status(name, instance="another")
+    assert rig.ticks(0.6) == "idle" and rig.reason == f"the {name} was started anew; call start"
+    rig.start()
+    rig.status(name, instance="another")
+    assert rig.ticks(0.2) == "running", "the new run belongs to it"
+
+
+def test_one_that_was_started_anew_while_stopped_leaves_nothing_to_resume(rig: Rig) -> None:
+    rig.status()
+    rig.start()
+    rig.call("stop")
+    rig.status(instance="another")
+    rig.ticks(1.5)
+    answer = rig.call("resume")
+    assert answer.success and answer.message == "stop cleared; waiting for start"
+    assert rig.ticks(0.6) == "idle"
+
+
+def test_a_report_counts_only_from_the_one_that_it_is_to_come_from(rig: Rig) -> None:
+    """A stray publisher can neither keep a dead planner alive, nor end a run as a success."""
+    rig.status()
+    rig.start()
+    run, heard = rig.node._controller.run, rig.node._controller._watch._heard_s
+    before_s = heard["planner"]
+    for names in (["planner", "stray"], ["stray"], []):
+        rig.graph["planner/status"] = names
+        rig.steady_s += 0.02
+        rig.status(done=True, run=run)
+        rig.status(instance="another")
+    rig.graph["planner/status"] = ["planner"]
+    assert heard["planner"] == before_s
+    assert rig.ticks(0.6) == "running"
+
+
+def test_a_report_that_is_none_is_survived(rig: Rig) -> None:
+    rig.start()
+    for text in ("{", "[]", "[" * 5000, "", '{"done": true}', '{"instance": {"a": []}}', '{"run": 7, "done": true}'):
+        rig.hear("planner/status", String(data=text))
+    assert rig.node.bad_messages["planner/status"] == 4
+
+
+def test_a_planner_that_is_silent_holds(rig: Rig) -> None:
+    rig.status()
+    rig.start()
+    for _ in range(5):
+        rig.ticks(0.5)
+        rig.status()
+    assert rig.mode == "running"
+    rig.ticks(3.1)
+    assert rig.mode == "holding" and "nothing was heard of the planner for 3." in rig.reason
+
+
+INPUTS = ("planner/plan", "planner/status", "encoder/status", "arm/current_pose", "arm/gripper", "arm/wrench")
+
+
+@pytest.mark.parametrize("topic", INPUTS)
+def test_a_second_voice_on_an_input_holds_and_is_named(rig: Rig, topic: str) -> None:
+    rig.start()
+    own = rig.graph.get(topic, ["driver"])
+    rig.graph[topic] = [*own, "stray"]
+    rig.ticks(0.2)
+    assert rig.mode == "holding" and "stray'" in rig.reason and f"{rig.space}/{topic}; end" in rig.reason
+    assert not rig.call("start").success
+    rig.graph[topic] = own
+    assert rig.ticks(0.8) == "running"
+
+
+def test_a_second_voice_that_stays_stops(rig: Rig) -> None:
+    rig.start()
+    rig.graph["arm/current_pose"] = ["driver", "stray"]
+    assert rig.ticks(3.0) == "stopped"
+    answer = rig.call("resume")
+    assert not answer.success and "stray'" in answer.message
+
+
+def test_topics_that_are_shared_on_purpose(context: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, "measured.shared_topics:=[arm/gripper]")
+    rig.graph["arm/gripper"] = ["arm", "hand"]
+    rig.start()
+    assert rig.ticks(0.4) == "running"
+
+
+def test_a_plan_of_somebody_else_is_not_taken_even_once(rig: Rig) -> None:
+    """It may come within the tenth of a second between two looks into the graph."""
+    rig.start()
+    before = rig.node._controller.status(rig.steady_s).plans
+    rig.graph["planner/plan"] = ["stray"]
+    rig.plan()
     rig.node._tick()
-    assert rig.said[-1]["mode"] == "stopped" and "rival' also publishes" in rig.said[-1]["reason"]
+    assert rig.node._controller.status(rig.steady_s).plans == before and rig.mode == "holding"
+    assert "in place of" in rig.reason
+
+
+@pytest.mark.parametrize("topic", ["arm/target_pose", "arm/gripper_command", "controller/state"])
+def test_a_second_publisher_of_an_output_stops(rig: Rig, topic: str) -> None:
+    rig.start()
+    rig.graph[topic] = ["controller", "stray"]
+    rig.ticks(0.12)
+    assert rig.mode == "stopped" and "stray' also publishes" in rig.reason
+    rig.ticks(1.5)
+    answer = rig.call("resume")
+    assert not answer.success and "stray' also publishes" in answer.message
+    rig.graph[topic] = ["controller"]
+    rig.ticks(0.4)
+    assert rig.call("resume").success
+
+
+def test_a_second_publisher_of_an_output_keeps_it_from_starting(rig: Rig) -> None:
+    rig.graph["arm/target_pose"] = ["controller", "stray"]
+    rig.state()
+    assert "not started: the node" in rig.call("start").message
+    assert rig.ticks(0.2) == "idle", "and leaves nothing behind"
+
+
+# --- who started it ---------------------------------------------------------------------------------------------------
+def test_the_loss_of_who_started_it_stops(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.start()
+    gone = ["process 7, which started the stack, is gone; start the stack again"]
+    monkeypatch.setattr(launcher.Launcher, "trouble", lambda _: gone[0])
+    rig.ticks(0.12)
+    assert rig.mode == "holding" and rig.reason.startswith("process 7")
+    assert rig.ticks(1.5) == "stopped"
+    assert gone[0] in rig.call("resume").message
+    gone[0] = ""
+    rig.ticks(0.4)
+    assert rig.call("resume").success
+
+
+def test_the_heartbeat_of_who_started_it(context: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, "launcher_heartbeat:=true")
+    rig.ticks(0.2)
+    rig.state()
+    assert "nothing was heard on launcher/heartbeat yet" in rig.call("start").message
+    rig.hear("launcher/heartbeat", Empty())
+    rig.ticks(0.1)
+    rig.start()
+    for _ in range(10):
+        rig.hear("launcher/heartbeat", Empty())
+        assert rig.ticks(0.2) == "running"
+    assert rig.ticks(0.7) == "running"
+    assert rig.ticks(1.0) == "stopped" and "nothing was heard on launcher/heartbeat for 1." in rig.reason
+
+
+# --- clocks -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("jump_s", [-10.0, 10.0, -0.2, 3600.0])
+def test_a_clock_that_is_set_holds_at_the_next_tick(rig: Rig, jump_s: float) -> None:
+    rig.start()
+    rig.epoch_s += jump_s
+    rig.node._tick()
+    assert rig.mode == "holding"
+    assert f"the clock was set {'forward' if jump_s > 0 else 'back'} by {abs(jump_s):.2f} s" in rig.reason
+    assert rig.ticks(0.8) == "running", "stamps of the new clock are as good as those of the old one"
+
+
+def test_no_plan_no_motion(rig: Rig) -> None:
+    rig.state()
+    assert rig.call("start").success
+    assert rig.ticks(0.5, plans=False) == "holding"
+    assert rig.ticks(FIRST_PLAN_S, plans=False) == "stopped"
 
 
 @pytest.mark.parametrize(
@@ -139,16 +438,20 @@ def test_a_second_publisher_keeps_it_from_starting_and_stops_it_later(context: N
         ("limits.jerk_m_s3:=41.0", "can only tighten"),
         ("joint_margin_rad:=0.05", "joint_margin_rad"),
         ("heartbeat_s:=10.0", "heartbeat_s"),
+        ("launcher_pid:=-1", "launcher_pid"),
+        ("role:=anybody", "role"),
     ],
 )
-def test_a_preset_that_loosens_is_refused_at_start(context: None, parameter: str, says: str) -> None:
+def test_a_preset_that_loosens_is_refused_at_start(
+    context: None, monkeypatch: pytest.MonkeyPatch, parameter: str, says: str
+) -> None:
     with pytest.raises(ConfigError, match=says):
-        make(parameter)
+        Rig(monkeypatch, parameter)
 
 
-def test_a_required_robot_state_without_its_messages_is_refused(context: None) -> None:
+def test_a_required_robot_state_without_its_messages_is_refused(context: None, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         import franka_msgs  # noqa: F401
     except ImportError:
         with pytest.raises(ConfigError, match="franka_ros2"):
-            make("robot:=fr3", "require:=[robot]")
+            Rig(monkeypatch, "robot:=fr3", "require:=[robot]")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,13 +18,13 @@ EPOCH_S = 1.7e9  # what the ROS clock is ahead of the steady one
 
 
 class Heard:
-    """A measured arm, and what it says. ``now_s`` is the steady clock."""
+    """A measured arm, and what it says. ``steady_s`` is that clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, config: MeasuredConfig | None = None) -> None:
-        self.now_s, self.simulated = 100.0, False
+        self.steady_s, self.simulated = 100.0, False
         self.states: list[Measured] = []
         self.said: list[tuple[str, str]] = []
-        monkeypatch.setattr(time, "monotonic", lambda: self.now_s)
+        monkeypatch.setattr(time, "monotonic", lambda: self.steady_s)
         self.arm = MeasuredArm(self, "base", lambda *s: self.said.append(s), self.states.append, config)  # type: ignore[arg-type]
 
     # As a node.
@@ -39,8 +38,8 @@ class Heard:
     def ros_time_is_active(self) -> bool:
         return self.simulated
 
-    def now(self) -> SimpleNamespace:
-        return SimpleNamespace(nanoseconds=round(1e9 * (EPOCH_S + self.now_s)))
+    def now_s(self) -> float:
+        return EPOCH_S + self.steady_s
 
     # As drivers, whose clocks may be off and whose messages may be late.
     def pose(self, off_s: float = 0.0, frame: str = "base", pose: np.ndarray = POSE, scale: float = 1.0) -> None:
@@ -56,12 +55,12 @@ class Heard:
         self.arm._on_wrench(convert.wrench_to_msg([first, 1, 2, 3, 4, 5], self.stamp(off_s), frame))
 
     def stamp(self, off_s: float) -> object:
-        return convert.s_to_stamp(EPOCH_S + self.now_s + off_s)
+        return convert.s_to_stamp(EPOCH_S + self.steady_s + off_s)
 
     def run(self, seconds: float, **off_s: float) -> None:
         """All three at 50 Hz, unless they are ``None``; ``off_s`` are the offsets of their clocks."""
         for _ in range(round(50 * seconds)):
-            self.now_s += 0.02
+            self.steady_s += 0.02
             for source in ("gripper", "wrench", "pose"):
                 if (off := off_s.get(source, 0.0)) is not None:
                     getattr(self, source)(off_s=off)
@@ -79,9 +78,9 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
 def test_pose_gripper_and_wrench_become_one_state(heard: Heard) -> None:
     heard.gripper()
     heard.wrench()
-    heard.now_s += 0.01
+    heard.steady_s += 0.01
     heard.pose()
-    heard.now_s += 0.3
+    heard.steady_s += 0.3
     heard.pose()
     first, second = heard.states
     np.testing.assert_allclose(first.state, [*POSE, 0.3], atol=1e-9)
@@ -184,7 +183,7 @@ def test_a_part_whose_clock_differs_is_named_without_flicker(heard: Heard, sourc
 
 
 def test_no_stamps_are_no_clock(heard: Heard) -> None:
-    heard.now_s, stamp = 100.0, convert.s_to_stamp(0.0)
+    heard.steady_s, stamp = 100.0, convert.s_to_stamp(0.0)
     heard.arm._on_pose(convert.pose_to_msg(POSE, stamp, "base"))
     assert heard.trouble()["pose"].endswith("there is no time stamp; the driver must stamp its messages")
     heard.pose()
@@ -217,7 +216,7 @@ def test_joints_on_the_same_topic_are_not_about_the_gripper(monkeypatch: pytest.
     assert not heard.trouble()
     heard.said.clear()
     for _ in range(50):
-        heard.now_s += 0.02
+        heard.steady_s += 0.02
         joints(*arm)
         joints("knuckle")
         joints()
@@ -227,7 +226,7 @@ def test_joints_on_the_same_topic_are_not_about_the_gripper(monkeypatch: pytest.
 
 def test_nearest_state(heard: Heard) -> None:
     assert heard.arm.nearest(10.0)[1] is None
-    start_s = EPOCH_S + heard.now_s
+    start_s = EPOCH_S + heard.steady_s
     heard.run(0.1)
     gap_s, state = heard.arm.nearest(start_s + 0.085)
     assert state is not None and abs(state.stamp_s - start_s - 0.08) < 1e-6 and abs(gap_s - 0.005) < 1e-6

@@ -1,0 +1,40 @@
+"""The two clocks of the controller node: the steady one that it lives by, and ROS's, in which stamps are given."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from wm_ros.node import WmNode
+
+from .controller import Controller
+from .inputs import StampClock
+
+#: Two clocks read within this time of each other were read together.
+CLOCKS_APART_S = 0.01
+
+
+class Clocks:
+    """Reads both clocks of ``node`` together, and tells ``controller`` when ROS's was set or stands still."""
+
+    def __init__(self, node: WmNode[Any], controller: Controller) -> None:
+        self._node, self._controller = node, controller
+        # rclpy's own hints do not know that the clock of a node is a ROSClock.
+        self._stamps = StampClock(simulated=getattr(node.get_clock(), "ros_time_is_active", False))
+
+    def steady_s(self) -> float:
+        """The steady time, s; at the same moment the ROS clock is looked at."""
+        for _ in range(5):  # the process may be suspended between any two lines
+            before_s, ros_s = time.monotonic(), self._node.now_s()
+            if time.monotonic() - before_s < CLOCKS_APART_S:
+                break
+        self._controller.trouble("clock", self._stamps.observe(ros_s, before_s))
+        return before_s
+
+    def to_steady(self, stamp_s: float) -> float:
+        """A stamp on the steady clock, s."""
+        return self._stamps.to_steady(stamp_s)
+
+    def to_ros(self, steady_s: float) -> float:
+        """A steady time as a stamp, s."""
+        return self._stamps.to_ros(steady_s)

@@ -1,0 +1,118 @@
+"""The nodes and processes that the controller depends on: who they are, whether they live, and who else speaks.
+
+Whoever gives plans (the role) and the encoder report ``<name>/status`` (String, JSON). That is a sign of life, and is
+believed, only while the topic has one publisher: the node that the graph declared. A run belongs to the processes that
+it began with: one that was started anew knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from std_msgs.msg import Empty, String
+
+from wm_core.errors import quoted
+from wm_ros import qos
+from wm_ros.node import WmNode, msg_to_json
+from wm_ros.voices import LOOK_PERIOD_S, Voices
+
+from .controller import Controller
+from .launcher import HEARTBEAT_S, Launcher
+from .node_config import ControllerNodeConfig
+from .supervisor import HOLDING, RUNNING
+
+ENCODER = "encoder"
+
+
+class Peers:
+    """Watches them for ``node``, and tells ``controller``.
+
+    Args:
+        outputs: the topics that only ``node`` may publish.
+        steady_s: the time, s.
+    """
+
+    def __init__(
+        self,
+        node: WmNode[ControllerNodeConfig],
+        controller: Controller,
+        outputs: Iterable[str],
+        steady_s: Callable[[], float],
+    ) -> None:
+        self._node, self._controller, self._steady_s = node, controller, steady_s
+        c = node.config
+        self._role, self._plans = c.role, f"{c.role}/plan"
+        self._launcher = Launcher(c.launcher_pid)
+        self._instances: dict[str, Any] = {}  # by node: which process reports
+        self._of_run: dict[str, Any] = {}  # those of the run
+        self._beat_s = -math.inf  # of the launcher; the steady time when it was last heard
+        self._voices = voices = Voices(node)
+        for topic in outputs:
+            voices.watch(topic, own=True)
+        voices.watch(self._plans, c.plan_node if c.plan_node else c.role)
+        m = c.measured
+        of_robot = () if c.robot is None else (m.joints_topic, m.robot_topic)
+        for topic in (m.pose_topic, m.gripper_topic, m.wrench_topic, *of_robot):
+            voices.watch(topic, shared=topic in m.shared_topics)
+        for name in (c.role, ENCODER):
+            voices.watch(f"{name}/status", name)
+            node.create_subscription(String, f"{name}/status", partial(self._on_status, name), qos.COMMAND)
+        if c.launcher_heartbeat:
+            voices.watch("launcher/heartbeat")
+            node.create_subscription(Empty, "launcher/heartbeat", self._on_heartbeat, qos.COMMAND)
+        node.create_timer(LOOK_PERIOD_S, self.look)
+
+    def begin(self) -> None:
+        """A run has been started: it belongs to who is there now."""
+        self._of_run = dict(self._instances)
+
+    def trouble(self) -> str:
+        """Who else speaks at this moment, on an output or an input, as a sentence; "" if nobody does."""
+        return self._voices.rival(at_once=True) or self._voices.trouble()
+
+    def plan_trouble(self) -> str:
+        """Why a plan that is here now may not be believed, as a sentence; "" if it may."""
+        if trouble := self._voices.trouble(at_once=True):
+            return trouble
+        return "" if self._voices.sole(self._plans) else f"it is not known yet who publishes {self._plans}"
+
+    def look(self) -> None:
+        """To be called 10 times a second: who else speaks, and whether somebody looks after the arm."""
+        now_s, c = self._steady_s(), self._controller
+        rival = self._voices.rival()
+        if rival and c.status(now_s).mode in (RUNNING, HOLDING):
+            c.stop(now_s, rival)  # at once: who knows whether the arm still hears where it is to brake
+        self._tell("rival", rival, latch=True)
+        self._tell("voices", self._voices.trouble())
+        self._tell("launcher", self._launcher.trouble() or self._silence(), latch=True)
+
+    def _tell(self, source: str, sentence: str, latch: bool = False) -> None:
+        self._controller.trouble(source, sentence, latch)
+        if sentence:
+            self._node.warn(sentence)
+
+    def _on_heartbeat(self, _: Empty) -> None:
+        self._beat_s = time.monotonic()
+
+    def _silence(self) -> str:
+        silent_s = time.monotonic() - self._beat_s
+        if not self._node.config.launcher_heartbeat or silent_s <= HEARTBEAT_S:
+            return ""
+        since = "yet" if math.isinf(silent_s) else f"for {silent_s:.1f} s"
+        return f"nothing was heard on launcher/heartbeat {since}: who started the stack hangs; start it again"
+
+    def _on_status(self, name: str, msg: String) -> None:
+        values = msg_to_json(msg)
+        if self._voices.trouble(at_once=True) or not self._voices.sole(f"{name}/status"):
+            return
+        self._controller.on_heartbeat(name, self._steady_s())
+        self._instances[name] = instance = values.get("instance")
+        if instance != self._of_run.setdefault(name, instance):
+            self._controller.end_run(f"the {name} was started anew")
+        if name == self._role and values.get("done") is True and values.get("run") == self._controller.run:
+            why = quoted(values.get("reason", ""), 120)[1:-1]
+            self._controller.end_run(f"the {name} is done" + (f": {why}" if why else ""))

@@ -1,0 +1,132 @@
+"""What the controller hears of the arm and of who plans: messages to the data of its core, or to a reason to hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from wm_core.errors import ConfigError, quoted
+from wm_core.pose import Array
+from wm_core.robot_health import RobotHealth
+from wm_ros import convert, qos
+from wm_ros.diagnostics import Rolling
+from wm_ros.franka_state import RobotState
+from wm_ros.measured_arm import ArmJoints, Measured, MeasuredArm
+from wm_ros.node import WmNode
+
+from .clocks import Clocks
+from .controller import ArmState, Controller, Plan
+from .node_config import ControllerNodeConfig
+
+
+class Senses:
+    """Subscribes for ``node``, and tells ``controller``.
+
+    Plans and joints are only put down when they come; each tick takes the newest. So a flood of them costs no more
+    than one per tick, and loses nothing: they act on the next tick anyway.
+
+    Args:
+        believed: why a plan that is here now may not be believed, as a sentence; "" if it may.
+        measured: called with each good pose ``(6,)`` of the TCP and its time on the steady clock, s.
+
+    Attributes:
+        overtaken: plans that a newer one replaced before its tick.
+        plan_age_ms: of the frames that plans were made from, when they are taken.
+    """
+
+    def __init__(
+        self,
+        node: WmNode[ControllerNodeConfig],
+        controller: Controller,
+        clocks: Clocks,
+        believed: Callable[[], str],
+        measured: Callable[[Array, float], object],
+    ) -> None:
+        self._node, self._controller, self._clocks = node, controller, clocks
+        self._believed, self._measured = believed, measured
+        self._plan: JointTrajectory | None = None
+        self._joints: tuple[float, Array] | None = None  # stamp and positions
+        self.overtaken, self.plan_age_ms = 0, Rolling()
+        c, m = node.config, node.config.measured
+        self._plans = f"{c.role}/plan"
+        self._arm = MeasuredArm(node, c.base_frame, self._on_trouble, self._on_state, m)
+        self._arm_joints = ArmJoints(m.joint_prefix)
+        node.create_subscription(JointTrajectory, self._plans, self._on_plan, qos.COMMAND)
+        if c.robot is not None:
+            node.create_subscription(JointState, m.joints_topic, self._on_joints, qos.JOINTS)
+            self._watch_robot()
+
+    def _watch_robot(self) -> None:
+        """Where its messages are installed; where they are not, a person is told, or the start is refused."""
+        try:
+            m = self._node.config.measured
+            RobotState(self._node, m.robot_topic, m.robot_format, self._on_robot)
+        except ConfigError as error:
+            if "robot" in self._node.config.require:
+                raise
+            self._node.get_logger().warning(f"the robot's own mode and errors are not watched: {error}")
+
+    def take(self, now_s: float) -> None:
+        """Hand on what has come since the last tick."""
+        plan, joints, self._plan, self._joints = self._plan, self._joints, None, None
+        if plan is not None and (refused := self._take_plan(plan, now_s)):
+            self._node.warn(f"a plan was refused: {refused}")
+        if joints is not None:
+            self._controller.trouble("joints", "")
+            self._controller.on_joints(self._clocks.to_steady(joints[0]), joints[1], now_s)
+
+    def bad_message(self, topic: str, sentence: str) -> None:
+        """A message could not be read: holds until a good one of the same kind comes, where safety depends on it."""
+        m = self._node.config.measured
+        if topic == self._plans:
+            self._controller.refuse_plan(sentence)
+        if topic == m.joints_topic:
+            self._controller.trouble("joints", sentence)
+        if topic == m.robot_topic:
+            self._controller.trouble("robot", sentence)
+        self._arm.bad_message(topic, sentence)
+        self._node.warn(sentence)
+
+    # --- messages -----------------------------------------------------------------------------------------------------
+    def _on_state(self, m: Measured) -> None:
+        now_s = self._clocks.steady_s()
+        stamp_s = self._clocks.to_steady(m.stamp_s)
+        if refused := self._controller.on_state(ArmState(stamp_s, m.pose, m.gripper, m.wrench), now_s):
+            return self._node.warn(refused)
+        self._measured(m.pose, stamp_s)
+
+    def _on_trouble(self, source: str, sentence: str) -> None:
+        self._controller.trouble(source, sentence)
+        if sentence:
+            self._node.warn(sentence)
+
+    def _on_joints(self, msg: JointState) -> None:
+        if (q := self._arm_joints.read(msg)) is not None:
+            self._joints = convert.stamp_to_s(msg.header.stamp), q
+
+    def _on_robot(self, health: RobotHealth) -> None:
+        now_s = self._clocks.steady_s()
+        self._controller.trouble("robot", "")
+        self._controller.on_robot(dataclasses.replace(health, stamp_s=self._clocks.to_steady(health.stamp_s)), now_s)
+
+    def _on_plan(self, msg: JointTrajectory) -> None:
+        self.overtaken += self._plan is not None
+        self._plan = msg
+
+    def _take_plan(self, msg: JointTrajectory, now_s: float) -> str:
+        """Returns why it was refused, or ""."""
+        frame, base = msg.header.frame_id, self._node.config.base_frame
+        try:
+            if doubt := self._believed():
+                raise ValueError(doubt)
+            if frame != base:
+                raise ValueError(f"plan has the frame id {quoted(frame)}, not '{base}'")
+            deltas, period_s = convert.msg_to_plan(msg)
+        except ValueError as error:
+            return self._controller.refuse_plan(str(error))
+        stamp_s = self._clocks.to_steady(convert.stamp_to_s(msg.header.stamp))
+        self.plan_age_ms.add(1e3 * (now_s - stamp_s))
+        return self._controller.on_plan(Plan(stamp_s, period_s, deltas), now_s)
