@@ -30,10 +30,11 @@ from collections.abc import Callable
 
 from numpy.typing import ArrayLike
 
-from wm_core.limits import CEILING
+from wm_core.limits import CEILING, OUTSIDE_SLACK_M, OUTSIDE_SLACK_RAD
 from wm_core.robot_health import RobotHealth
 
 from .envelope import Envelope
+from .following import Following
 from .inputs import STAMP_BLUR_S, Measured, Past, numbers, stamp_fault
 from .interface import (
     CLIPS,
@@ -77,6 +78,7 @@ class Controller:
         self._supervisor = Supervisor()
         self._steps = Steps(config, self._envelope)
         self._target = Target(config.limits, self._envelope)
+        self._following = Following(config.limits)
         self._watch = Watch(config)
         self._past = Past(config.limits.state_timeout_s)
         self._gripper: float | None = None
@@ -155,8 +157,9 @@ class Controller:
             self._due_end = reason
 
     def _begin_anew(self, now_s: float) -> None:
-        """What was due is forgotten: plans from before, and what the gripper was to do."""
+        """What was due is forgotten: plans from before, what the gripper was to do, and that the arm did not follow."""
         self._steps.forget(now_s)
+        self._following.reset()
         self._troubles.pop("plan", None)
         self._gripper, self._ran, self._still_s, self._clock_fault = None, False, None, ""
 
@@ -300,6 +303,7 @@ class Controller:
         if fault:
             return self.refuse_plan(fault)
         self.trouble("plan", "")
+        self._following.replan()
         self._clock_fault = ""
         self._plans += 1
         return ""
@@ -368,10 +372,14 @@ class Controller:
             return f"no arm state for {now_s - newest.stamp_s:.2f} s"
         if watched := self._watch.hold(now_s):
             return watched
-        if self._target.position is None and self._supervisor.started:
-            if fault := self._envelope.fault(newest.position, newest.rotation):
+        if self._supervisor.started:
+            seated = self._target.position is not None
+            slack = (OUTSIDE_SLACK_M, OUTSIDE_SLACK_RAD) if seated else (0.0, 0.0)
+            if fault := self._envelope.fault(newest.position, newest.rotation, *slack) or self._following.fault:
                 return fault
-            self._target.seat(newest)
+            if not seated:
+                self._target.seat(newest)
+                self._following.reset()
         if not self._ran:
             self._gripper = newest.gripper  # somebody may have opened the hand meanwhile
         if "plan" in self._troubles:
@@ -403,10 +411,17 @@ class Controller:
 
     def _advance(self, now_s: float, dt_s: float) -> None:
         """Move the commanded target by one tick: towards the step in execution, or to rest."""
-        newest = self._past.newest
-        if self._supervisor.mode != RUNNING or newest is None:
-            return self._target.brake(dt_s, newest)
+        newest, running = self._past.newest, self._supervisor.mode == RUNNING
+        if running and newest is not None:
+            self._follow(now_s, dt_s, newest)
+        else:
+            self._target.brake(dt_s, newest)
+        assert self._target.position is not None  # it moves
+        self._following.tick(now_s, dt_s, running, (self._target.position, self._target.rotation), newest)
+
+    def _follow(self, now_s: float, dt_s: float, newest: Measured) -> None:
         for step in self._steps.begun(now_s):
+            self._following.ask(step)
             if step.gripper is not None:
                 self._gripper = step.gripper
             self._step_clips = set()

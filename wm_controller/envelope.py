@@ -48,16 +48,16 @@ class Envelope:
         self._low, self._high = limits.box_min_m, limits.box_max_m
         self._lowest_cos = -cos(_GUARD_SHARE * limits.tilt_rad)  # the tool axis' z must stay at or below it
 
-    def fault(self, position: Vec, q: Quat) -> str:
-        """Why a measured pose is no place to start from, as a sentence; "" if it is within box and cone."""
+    def fault(self, position: Vec, q: Quat, slack_m: float = 0.0, slack_rad: float = 0.0) -> str:
+        """Why a measured pose is no place to be, as a sentence; "" if it is in box and cone, or the slack around."""
         for axis, value, low, high in zip("xyz", position, self._low, self._high, strict=True):
-            if not low <= value <= high:
+            if not low - slack_m <= value <= high + slack_m:
                 return (
                     f"the arm is outside the workspace box ({axis} = {value:.3f} m, box {low:.3f}..{high:.3f} m); "
                     "move it inside by hand"
                 )
         lean = tilt(q)
-        if lean > self.limits.tilt_rad:
+        if not lean <= self.limits.tilt_rad + slack_rad:
             return f"the tool leans {lean:.2f} rad, the limit is {self.limits.tilt_rad:.2f} rad; turn it down by hand"
         return ""
 

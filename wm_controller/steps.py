@@ -11,7 +11,7 @@ from wm_core.limits import CEILING, HORIZON_S, PERIOD_MAX_S, PERIOD_MIN_S
 from .envelope import Envelope
 from .inputs import Measured, Past, numbers, stamp_fault
 from .interface import ControllerConfig, Plan
-from .spatial import IDENTITY, Quat, Vec, add, quaternion, scaled, turn_between, turned
+from .spatial import IDENTITY, Quat, Vec, add, minus, quaternion, scaled, turn_between, turned
 
 #: A smaller gripper delta means "keep the gripper as it is", so that a grasp keeps squeezing.
 GRIPPER_DEADBAND = 0.25
@@ -26,7 +26,7 @@ NO_STEP = 3.0
 
 @dataclass(frozen=True)
 class Step:
-    """One executed step: where to be at ``end_s``, and the mean velocity of the step (m/s, rad/s)."""
+    """One executed step: where to be at ``end_s``, the way there (m, rad) and its mean velocity (m/s, rad/s)."""
 
     end_s: float
     position: Vec
@@ -34,6 +34,8 @@ class Step:
     gripper: float | None
     velocity: Vec
     turning: Vec
+    way: Vec  # of this step alone, as far as box and tilt cone let it
+    twist: Vec
     clips: frozenset[str]
 
 
@@ -146,6 +148,7 @@ class Steps:
 
     def _targets(self, anchor: Measured, plan: Plan, deltas: list[list[float]]) -> Iterator[Step]:
         position, rotation, gripper = anchor.position, anchor.rotation, anchor.gripper
+        before, faced = self._envelope.clip_position(position), self._envelope.clip_rotation(rotation)
         for k, (x, y, z, roll, pitch, yaw, close) in enumerate(deltas):
             turn = turn_between(IDENTITY, quaternion(roll, pitch, yaw))
             shift, turn, clipped = self._envelope.clip_step((x, y, z), turn)
@@ -162,5 +165,8 @@ class Steps:
                 gripper=gripper if moves else None,
                 velocity=scaled(shift, 1 / plan.step_period_s),
                 turning=scaled(turn, 1 / plan.step_period_s),
+                way=minus(inside, before),
+                twist=turn_between(faced, upright),
                 clips=frozenset(name for name, hit in hits.items() if hit),
             )
+            before, faced = inside, upright

@@ -84,6 +84,9 @@ CONDITION_CEILING = 30.0
 #: that does has not moved, it has jumped. The slack is for the time stamps' jitter.
 POSSIBLE_SPEED_M_S, POSSIBLE_TURN_RAD_S = 1.7, 2.5
 JUMP_SLACK_M, JUMP_SLACK_RAD = 0.02, 0.1
+#: How far an arm that was started may be measured outside box and tilt cone: it stands 0.01 m and 0.08 rad off its
+#: target (CRISP's "clipped" preset), and swings a little.
+OUTSIDE_SLACK_M, OUTSIDE_SLACK_RAD = 0.02, 0.1
 
 
 @dataclass(frozen=True)

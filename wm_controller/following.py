@@ -1,0 +1,211 @@
+"""Whether the arm does what it is asked, told from commanded and measured poses alone.
+
+A plan is anchored at the measured pose, so the target stays near an arm that does not move, and follows one that is
+pushed: the distance between them says little. What is compared is therefore the way that plans *asked* for (within the
+envelope, at no more than its speed), the way that the arm *made*, and the trail of the target. An arm may lag behind by
+TRAIL_S and stand a little off; three things it may not do:
+
+- be away from the trail of the target (blocked while the target went on, or pushed away);
+- stay where it is while each half of a while asked it to go the same way (frozen, blocked, or not listening);
+- go a way that no plan asked for in that while (pushed, sinking, or driven by somebody else).
+
+Positions (m) and orientations (rotation vectors, rad) are judged in the same way, ten times a second.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from wm_core.limits import Limits
+
+from .inputs import Measured
+from .spatial import ZERO, Quat, Vec, add, dot, length, minus, shortened, turn_between
+from .steps import Step
+
+SAMPLE_S = 0.1
+#: The longest lag of an arm: 0.3 s is that of a soft impedance controller, and half as much again.
+TRAIL_S = 0.5
+#: How long the arm may be away from the trail.
+AWAY_S = 0.5
+#: Over how long an arm may stay where it is: the shorter one where much is asked for, the longer where little is.
+STILL_S = (1.0, 3.0)
+#: What is asked for is kept a lag longer than what is made.
+_KEPT_S = STILL_S[-1] + TRAIL_S
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What is no fault, in m or rad."""
+
+    unit: str
+    away: float  # from the trail
+    asked: float  # in half a while: less is no motion
+    ahead: float  # of the arm: a target that is not even that much further on asks for nothing yet
+    unasked: float  # way made beyond the way asked for
+
+
+#: CRISP's "clipped" preset lets an arm stand 0.01 m and 0.08 rad off: at least twice that, for both ends of a way. The
+#: others are a few times what a Franka's measured pose trembles by (0.1 mm).
+METRES = Allowed("m", away=0.025, asked=0.0015, ahead=0.0003, unasked=0.03)
+RADIANS = Allowed("rad", away=0.16, asked=0.006, ahead=0.0015, unasked=0.16)
+#: Which share of what it lacks (or of what was asked, if that is less) an arm must move by in a while.
+_MOVES = 0.3
+
+
+class _Sample(NamedTuple):
+    time_s: float
+    asked: Vec  # all the way since the reset
+    made: Vec  # where the arm is
+    target: Vec  # where it was told to be
+
+
+class _Track:
+    """One of the two, position or orientation."""
+
+    def __init__(self, allowed: Allowed, speed: float, accel: float) -> None:
+        self._allowed, self._speed = allowed, speed
+        # A target that brakes goes further than the plan: by this at full speed.
+        self._unasked = allowed.unasked + (speed**2 / (2 * accel) if accel > 0.0 else 0.0)
+        self.reset()
+
+    def reset(self) -> None:
+        self._asked: Vec = ZERO
+        self._left: Vec = ZERO
+        self._pace = 0.0
+        self._samples: list[_Sample] = []
+        self._near_s: float | None = None  # when the arm was last on the trail
+
+    def replan(self) -> None:
+        self._left = ZERO
+
+    def ask(self, way: Vec, pace: float) -> None:
+        """A step has begun, of this way and speed."""
+        self._left, self._pace = add(self._left, way), min(pace, self._speed)
+
+    def go(self, dt_s: float) -> None:
+        """The arm was free to do what it is asked."""
+        way = shortened(self._left, self._pace * dt_s)
+        self._asked, self._left = add(self._asked, way), minus(self._left, way)
+
+    def judge(self, now_s: float, made: Vec, target: Vec) -> str:
+        """Take a sample. Returns what is wrong, "" if nothing is."""
+        samples = self._samples
+        samples.append(_Sample(now_s, self._asked, made, target))
+        while samples[0].time_s < now_s - _KEPT_S - SAMPLE_S:
+            del samples[0]
+        return self._away() or self._still() or self._strays()
+
+    def _since(self, duration_s: float) -> int:
+        """Index of the newest sample that is at least so old; -1 if there is none."""
+        before_s = self._samples[-1].time_s - duration_s + SAMPLE_S / 10
+        return bisect_right(self._samples, before_s, key=lambda s: s.time_s) - 1
+
+    def _away(self) -> str:
+        newest = self._samples[-1]
+        trail = [minus(s.target, newest.made) for s in self._samples[max(0, self._since(TRAIL_S)) :]]
+        off = min(map(_distance, trail, [*trail[1:], trail[-1]]))
+        if self._near_s is None or off <= self._allowed.away:
+            self._near_s = newest.time_s
+        if newest.time_s - self._near_s < AWAY_S:
+            return ""
+        return f"it is {off:.3f} {self._allowed.unit} from where it was asked to be; free it, or see what moves it"
+
+    def _still(self) -> str:
+        for duration_s in STILL_S:
+            first, middle = self._since(duration_s), self._since(duration_s / 2)
+            if first < 0:
+                break
+            start, half, newest = self._samples[first], self._samples[middle], self._samples[-1]
+            early, late = minus(half.asked, start.asked), minus(newest.asked, half.asked)
+            if min(length(early), length(late)) < self._allowed.asked or dot(early, late) <= 0.0:
+                continue
+            during = self._samples[first:]
+            if length(minus(newest.target, newest.made)) < self._allowed.ahead:
+                continue
+            asked = length(minus(newest.asked, start.asked))
+            lacks = sum(length(minus(s.target, s.made)) for s in during) / len(during)
+            made = max(length(minus(s.made, newest.made)) for s in during)
+            if made < _MOVES * min(asked, lacks):
+                unit = self._allowed.unit
+                return (
+                    f"asked to go {asked:.3f} {unit} in {duration_s:.0f} s, it went {made:.3f} {unit}; "
+                    "see what blocks it, and whether its controller is active"
+                )
+        return ""
+
+    def _strays(self) -> str:
+        newest, kept = self._samples[-1], self._samples[max(0, self._since(STILL_S[-1])) :]
+        for axis in range(3):
+            low = high = self._samples[0].asked[axis]
+            rise = fall = 0.0
+            for sample in self._samples:
+                at = sample.asked[axis]
+                low, high = min(low, at), max(high, at)
+                rise, fall = max(rise, at - low), max(fall, high - at)
+            at = newest.made[axis]
+            beyond = max(at - min(s.made[axis] for s in kept) - rise, max(s.made[axis] for s in kept) - at - fall)
+            if beyond > self._unasked:
+                return f"it went {beyond:.3f} {self._allowed.unit} that no plan asked for; see what pushes or drives it"
+        return ""
+
+
+def _distance(a: Vec, b: Vec) -> float:
+    """From the origin to the straight line from ``a`` to ``b``."""
+    way = minus(b, a)
+    size = dot(way, way)
+    return length(add(a, way, min(1.0, max(0.0, -dot(a, way) / size))) if size > 0.0 else a)
+
+
+class Following:
+    """See the module.
+
+    Attributes:
+        fault: why the arm does not follow, in one sentence, until :meth:`reset`; "" if it does.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._way = _Track(METRES, limits.speed_m_s, limits.accel_m_s2)
+        self._turn = _Track(RADIANS, limits.rot_speed_rad_s, limits.rot_accel_rad_s2)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again: after a start, a resume, and wherever the target is seated anew."""
+        self.fault = ""
+        self._way.reset()
+        self._turn.reset()
+        self._last: Measured | None = None
+        self._turned: Vec = ZERO  # all turns of the arm since the reset
+        self._sample_s: float | None = None
+
+    def replan(self) -> None:
+        """A new plan replaces what the one before it still asked for."""
+        self._way.replan()
+        self._turn.replan()
+
+    def ask(self, step: Step) -> None:
+        """A step of the plan has begun."""
+        self._way.ask(step.way, length(step.velocity))
+        self._turn.ask(step.twist, length(step.turning))
+
+    def tick(
+        self, now_s: float, dt_s: float, running: bool, target: tuple[Vec, Quat], measured: Measured | None
+    ) -> None:
+        """A tick has passed; ``target`` is what was commanded in it, position and orientation."""
+        if running:
+            self._way.go(dt_s)
+            self._turn.go(dt_s)
+        last = self._last
+        if measured is None or (last is not None and measured.stamp_s <= last.stamp_s):
+            return  # nothing new is known of the arm
+        if self._sample_s is not None and now_s - self._sample_s < SAMPLE_S - dt_s / 2:
+            return
+        self._sample_s, self._last = now_s, measured
+        if last is not None:
+            self._turned = add(self._turned, turn_between(last.rotation, measured.rotation))
+        position, rotation = target
+        off = self._way.judge(now_s, measured.position, position)
+        leans = self._turn.judge(now_s, self._turned, add(self._turned, turn_between(measured.rotation, rotation)))
+        if (off or leans) and not self.fault:
+            self.fault = f"the arm does not follow: {off or leans}"
