@@ -1,7 +1,9 @@
 """Hours of pick and place in one live graph: does it grow, does it jitter, does it hold without a reason?
 
-The same processes live for the whole time, because only then their growth says anything. Between two episodes happens
-what a person would do: stop, put the cube elsewhere, show new goal pictures, resume.
+The same processes live for the whole time, because only then their growth says anything. Each episode is a run of the
+controller. Between two of them happens what a person would do: put the cube elsewhere, show the goal pictures of the
+next run, have the planner use them, start. An episode that did not end by itself is stopped, gets new goals, and is
+resumed.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,9 @@ from . import proc, timing
 from .cli import EXIT_CANNOT_RUN
 from .faults.measure import violations
 from .live_run import ARM_TOPIC, TARGET_TOPIC, LiveRun, NoFilm
-from .pick_place import EXIT_NOT_PLACED, EXIT_PLACED, SETTLE_S, Outcome
+from .pick_place import EXIT_NOT_PLACED, EXIT_PLACED, SETTLE_S, SPIN_S, Outcome
 from .processes import Processes
-from .recorder import Recorder
+from .recorder import Mode, Recorder
 
 SAMPLE_S = 2.0
 #: Caches and arenas fill during the first episodes; a short soak can spare only a part of its time.
@@ -43,6 +45,12 @@ DEADLINE_S = 0.04
 #: For the encoder to take eight pictures, and the planner their latents, on a busy machine.
 GOALS_WITHIN_S = 10.0
 RESTART_WITHIN_S = 20.0
+#: From the planner's "done" to the end of the run, at rest, and to the controller's word of it.
+END_S = 1.0
+#: A controller that was stopped takes no resume for 1 s: a stop wins over every resume that comes with it.
+RESUME_AFTER_S = 1.2
+#: What the controller says of itself while nothing is wrong.
+AS_ASKED = ("running", "idle")
 #: The rest stands in the JSON.
 SHOWN_HOLDS = 10
 
@@ -73,6 +81,8 @@ class Soak(LiveRun):
             raise ConfigError(f"--minutes {arguments.minutes} must be positive")
         if arguments.scenes < 1:
             raise ConfigError(f"--scenes {arguments.scenes} must be at least 1")
+        if arguments.json is not None:
+            results.check_writable(arguments.json)
         super().__init__(arguments, interrupted)
         self._episodes: list[Episode] = []
         self._memory: dict[str, list[tuple[float, float]]] = {}
@@ -98,25 +108,38 @@ class Soak(LiveRun):
         self._between_s.append((time.time(), math.inf))
         self._ask("start")
         early: Outcome | None = None
+        files = [folder / "soak.json", *([] if self._arguments.json is None else [self._arguments.json])]
         while early is None and time.monotonic() < until_s:
             seed = seeds[len(self._episodes) % len(seeds)]
             try:
                 if self._episodes:
                     self._lay_out(seed, pictures[seed])
                 self._episode(seed, until_s)
+                for path in files:
+                    results.write_json(path, {"episodes": self._episodes_so_far()})
                 early = self._end_early()
             except WmError as error:  # what was measured until now is reported all the same
                 early = self._end_early() or Outcome(EXIT_CANNOT_RUN, str(error))
+        self._ended_s = time.time()
+        unstopped = self._halt()  # to look at an hour of it takes seconds, in which nobody would watch the arm
+        if early is None and unstopped:
+            early = Outcome(EXIT_CANNOT_RUN, unstopped)
         report = self._report()
-        results.write_json(folder / "soak.json", report)
-        if self._arguments.json is not None:
-            results.write_json(self._arguments.json, report)
         self._line.end(summary(report))
-        if early is None:
-            self._ask("stop")
+        lost = []
+        for path in files:
+            try:
+                results.write_json(path, report)
+            except WmError as error:
+                lost.append(str(error))
+        if lost:
+            return Outcome(EXIT_CANNOT_RUN, "; ".join(([early.sentence] if early else []) + lost))
         failures = judge(report)
         sentence = "; ".join(failures) if failures else "all within the limits"
         return early or Outcome(EXIT_NOT_PLACED if failures else EXIT_PLACED, sentence)
+
+    def _episodes_so_far(self) -> list[dict[str, Any]]:
+        return [dataclasses.asdict(episode) for episode in self._episodes]
 
     # --- one episode --------------------------------------------------------------------------------------------------
     def _episode(self, seed: int, until_s: float) -> None:
@@ -130,29 +153,52 @@ class Soak(LiveRun):
         done = self._wait(lambda: monitor.done, limit_s)
         if not done and time.monotonic() >= until_s:
             return  # the time is up in the middle of an episode; it is no result
-        ended_s = time.time()
+        ended_s = time.time() - END_S
         self._between_s.append((ended_s, math.inf))
         self._wait(lambda: monitor.placed is True, SETTLE_S)
         modes = self._recorder.record.modes[first_hold:]
-        holds = tuple(mode.reason for mode in modes if mode.mode != "running" and mode.stamp_s < ended_s)
+        holds = tuple(mode.reason for mode in modes if mode.mode not in AS_ASKED and mode.stamp_s < ended_s)
         distance_m = math.nan if monitor.scene is None else monitor.scene.goal_distance_m
         self._episodes.append(Episode(seed, monitor.placed is True, time.monotonic() - began_s, distance_m, holds))
 
     def _lay_out(self, seed: int, pictures: Path) -> None:
         """What a person does between two episodes. The arm stays where it is."""
-        self._ask("stop")
+        monitor = self._monitor
+        self._wait(lambda: monitor.mode != "holding", END_S)  # the last run may be coming to its rest
+        ended = monitor.mode == "idle"
+        if not ended:
+            self._ask("stop")
+        stopped_s = time.monotonic()
         self._reset.publish(Int64(data=seed))
-        if not self._wait(lambda: self._monitor.seed == seed, GOALS_WITHIN_S):
+        if not self._wait(lambda: monitor.seed == seed, GOALS_WITHIN_S):
             raise WmError(f"the simulated arm did not lay out scene {seed}")
         goals = load_goals(pictures)
-        stamp = self._monitor.get_clock().now().to_msg()
+        stamp = monitor.get_clock().now().to_msg()
         self._encoded.clear()
         for k, picture in enumerate(goals):
-            self._goals.publish(convert.image_to_msg(picture, stamp, convert.goal_frame(k, len(goals))))
+            frame_id = convert.goal_frame(k, len(goals), monitor.run)
+            self._goals.publish(convert.image_to_msg(picture, stamp, frame_id))
         stamp_s = convert.stamp_to_s(stamp)
         if not self._wait(lambda: self._encoded.count(stamp_s) == len(goals), GOALS_WITHIN_S):
             raise WmError("the encoder did not take the new goal pictures")
-        self._trigger("resume")
+        self._use_goals()
+        if ended:
+            self._ask("start")
+        else:
+            self._watch(RESUME_AFTER_S - (time.monotonic() - stopped_s))
+            self._trigger("resume")
+
+    def _use_goals(self) -> None:
+        """Have the planner take the new goals; their latents may reach it later than us, so it is asked again."""
+        until_s = time.monotonic() + GOALS_WITHIN_S
+        while True:
+            try:
+                self._trigger("planner/use_goals")
+                return
+            except WmError:
+                if time.monotonic() > until_s or self._interrupted():
+                    raise
+            self._watch(SPIN_S)
 
     def _on_goal_latent(self, msg: Image) -> None:
         self._encoded.append(convert.stamp_to_s(msg.header.stamp))
@@ -192,11 +238,11 @@ class Soak(LiveRun):
         sent_s = record.sent.table[:, 0]
         warm_s = min(WARM_UP_S, WARM_UP_SHARE * acting_s)
         began_s = record.targets.table[0, 0] if len(record.targets) else 0.0
-        holds = [mode for mode in record.modes if mode.mode not in ("running", "idle")]
+        holds = [mode for mode in record.modes if mode.mode not in AS_ASKED and mode.stamp_s < self._ended_s]
         unexplained = [mode for mode in holds if not any(a <= mode.stamp_s <= b for a, b in self._between_s)]
         return {
             "minutes": acting_s / 60.0,
-            "episodes": [dataclasses.asdict(episode) for episode in self._episodes],
+            "episodes": self._episodes_so_far(),
             "placed": sum(episode.placed for episode in self._episodes),
             "memory": {
                 name: {
@@ -207,7 +253,7 @@ class Soak(LiveRun):
                 }
                 for name, samples in self._memory.items()
             },
-            "commands": timing.jitter(sent_s, DEADLINE_S),
+            "commands": timing.jitter(sent_s, DEADLINE_S, idle(record.modes)),
             "latency": timing.latency(record.plans.table, sent_s),
             "holds": dict(Counter(_kind(mode.reason) for mode in holds)),
             "unexplained_holds": [
@@ -215,6 +261,12 @@ class Soak(LiveRun):
             ],
             "violations": violations(record.targets.table, record.modes, self._controller.limits, began_s),
         }
+
+
+def idle(modes: Sequence[Mode]) -> list[tuple[float, float]]:
+    """From when to when (s) nothing is commanded, because the one run has ended and the next not begun."""
+    ends = [*(mode.stamp_s for mode in modes), math.inf][1:]
+    return [(mode.stamp_s, end_s) for mode, end_s in zip(modes, ends, strict=True) if mode.mode == "idle"]
 
 
 def _kind(reason: str) -> str:

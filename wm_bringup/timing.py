@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,14 +13,19 @@ Array = NDArray[np.float64]
 SAME_TICK_S = 0.005
 
 
-def jitter(sent_s: ArrayLike, deadline_s: float) -> dict[str, float]:
+def jitter(sent_s: ArrayLike, deadline_s: float, pauses: Sequence[tuple[float, float]] = ()) -> dict[str, float]:
     """Intervals of a stream in ms: ``p50 p99 p999 max``, how many there were, and how many missed the deadline.
 
     Args:
         sent_s: (N,) when each message was sent, in order.
         deadline_s: a longer interval is a missed deadline.
+        pauses: from when to when nothing was to be sent; an interval that touches one is none of the stream's.
     """
-    gaps_s = np.diff(np.asarray(sent_s, dtype=np.float64))
+    sent = np.asarray(sent_s, dtype=np.float64)
+    kept = np.ones(max(0, len(sent) - 1), dtype=bool)
+    for from_s, to_s in pauses:
+        kept &= (sent[1:] < from_s) | (sent[:-1] > to_s)
+    gaps_s = np.diff(sent)[kept]
     gaps_ms = 1e3 * gaps_s[gaps_s >= SAME_TICK_S]
     return {
         **_percentiles(gaps_ms, {"p50_ms": 50.0, "p99_ms": 99.0, "p999_ms": 99.9, "max_ms": 100.0}),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wm_bringup import soak
-from wm_core.errors import ConfigError
+from wm_bringup.recorder import Mode
+from wm_core.errors import ConfigError, WmError
 
 REPORT: dict[str, Any] = {
     "minutes": 60.0,
@@ -68,3 +70,14 @@ def test_senseless_options_are_refused(wrong: dict[str, float]) -> None:
     arguments = argparse.Namespace(**{"minutes": 1.0, "scenes": 2, **wrong})
     with pytest.raises(ConfigError):
         soak.Soak(arguments, lambda: False)
+
+
+def test_where_nothing_is_commanded() -> None:
+    said = [Mode(1.0, "idle", ""), Mode(2.0, "holding", ""), Mode(3.0, "running", ""), Mode(9.0, "idle", "")]
+    assert soak.idle(said) == [(1.0, 2.0), (9.0, math.inf)]
+    assert soak.idle([]) == []
+
+
+def test_a_place_that_takes_no_figures_is_found_first(tmp_path: Path) -> None:
+    with pytest.raises(WmError, match="cannot write"):
+        soak.Soak(argparse.Namespace(minutes=1.0, scenes=2, json=tmp_path), lambda: False)

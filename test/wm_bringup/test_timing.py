@@ -45,3 +45,11 @@ def test_nothing_measured_is_not_a_number() -> None:
     assert math.isnan(timing.growth_percent([], 0.0))
     assert math.isnan(timing.jitter([], 0.04)["p999_ms"])
     assert math.isnan(timing.latency(np.zeros((0, 2)), [])["frame_to_plan_p50_ms"])
+
+
+def test_a_pause_is_no_missed_deadline() -> None:
+    sent_s = [0.0, 0.02, 0.04, 3.0, 3.02, 3.5]
+    assert timing.jitter(sent_s, 0.04)["missed"] == 2
+    with_pause = timing.jitter(sent_s, 0.04, [(0.05, 2.99)])
+    assert with_pause["missed"] == 1 and with_pause["intervals"] == 4
+    assert timing.jitter(sent_s, 0.04, [(3.4, math.inf)])["intervals"] == 4
