@@ -62,9 +62,12 @@ class Monitor(Node):
         nodes: names of the nodes whose diagnostics count.
         controller: the controller's configuration: its limits are what the commands are judged by.
         simulated: whether there is a simulator, which knows where the cube is.
+        beats: whether the controller moves the arm only as long as :meth:`beat` is called.
     """
 
-    def __init__(self, nodes: Sequence[str], controller: ControllerNodeConfig, simulated: bool = True) -> None:
+    def __init__(
+        self, nodes: Sequence[str], controller: ControllerNodeConfig, simulated: bool = True, beats: bool = True
+    ) -> None:
         super().__init__("wm_monitor")
         self.health: dict[str, NodeHealth] = {}
         self.status: Status | None = None
@@ -86,7 +89,7 @@ class Monitor(Node):
         self._started_s = time.monotonic()
         self._triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop")}
         self._role = role = controller.role
-        self._heartbeat = self.create_publisher(Empty, "launcher/heartbeat", qos.COMMAND)
+        self._heartbeat = self.create_publisher(Empty, "launcher/heartbeat", qos.COMMAND) if beats else None
         self._beat_s = -math.inf
         self._listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
         self._listen(String, f"{role}/status", self._on_status, qos.LATCHED)
@@ -112,7 +115,7 @@ class Monitor(Node):
 
     def beat(self) -> None:
         """Tell the controller that the loop that watches the run goes on; to be called from that loop."""
-        if time.monotonic() - self._beat_s >= HEARTBEAT_PERIOD_S:
+        if self._heartbeat is not None and time.monotonic() - self._beat_s >= HEARTBEAT_PERIOD_S:
             self._beat_s = time.monotonic()
             self._heartbeat.publish(Empty())
 

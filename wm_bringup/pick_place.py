@@ -61,6 +61,7 @@ class PickPlace:
         self._arguments, self._interrupted = arguments, interrupted
         self._line = LiveLine()
         self._started = False  # whether the arm may move
+        self._beats = True  # whether it may only as long as we watch
         self._began_s = time.monotonic()
         if not arguments.max_seconds > 0.0:
             raise ConfigError(f"--max-seconds {arguments.max_seconds} must be positive")
@@ -74,8 +75,10 @@ class PickPlace:
         declared = self._graph(Path("goals"))
         for note in declared.notes:
             complain(note)
-        controller = next(spec for spec in declared.nodes if spec.name == "controller")
-        self._controller = params.build(ControllerNodeConfig, controller.parameters, "controller")
+        controller = next(spec for spec in declared.nodes if spec.name == CONTROLLER)
+        of_ros = "use_sim_time"
+        given = {key: value for key, value in controller.parameters.items() if key != of_ros}
+        self._controller = params.build(ControllerNodeConfig, given, CONTROLLER)
 
     def _graph(self, goal: Path) -> graph.Graph:
         arguments = self._arguments
@@ -105,7 +108,7 @@ class PickPlace:
         rclpy.init(args=list(NO_LOG_FILES), signal_handler_options=SignalHandlerOptions.NO)
         try:
             names = [spec.name for spec in declared.nodes]
-            self._monitor = Monitor(names, self._controller, self._arguments.mode != "real")
+            self._monitor = Monitor(names, self._controller, self._arguments.mode != "real", self._beats)
             self._executor = SingleThreadedExecutor()
             self._executor.add_node(self._monitor)
             if isinstance(self._interrupted, Interrupts):
@@ -133,8 +136,7 @@ class PickPlace:
             if self._interrupted():
                 return self._end_early()
         self._spin_until(lambda: self._alone([]) and time.monotonic() - since_s >= DISCOVERY_S, DISCOVERY_S)
-        for spec in declared.nodes:
-            self._processes.start_node(spec)
+        self._start_nodes(declared)
         ours = [spec.name for spec in declared.nodes]
         # A rival may be discovered late, and with it our own nodes: both questions are asked all the time.
         if self._spin_until(lambda: self._alone(ours) and not self._monitor.not_ready(), READY_TIMEOUT_S, "starting"):
@@ -146,6 +148,10 @@ class PickPlace:
             f"the graph was not ready within {READY_TIMEOUT_S:g} s: "
             f"{self._monitor.not_ready() or self._monitor.rivals(ours)}",
         )
+
+    def _start_nodes(self, declared: graph.Graph) -> None:
+        for spec in declared.nodes:
+            self._processes.start_node(spec)
 
     def _act(self, folder: Path, goal: Path) -> Outcome:
         """Start the controller and watch until the planner is done, time is up, a node dies, or the user stops it."""

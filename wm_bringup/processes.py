@@ -84,13 +84,11 @@ class Processes:
 
     def start_node(self, spec: NodeSpec) -> None:
         """Start a node; its parameters go by file, so that types survive and the run can be repeated from them."""
-        file = self._logs / f"{spec.name}.params.yaml"
-        parameters = params.to_ros(spec.parameters)
-        with _writing(file):
-            file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}), encoding="utf-8")
-        remap = [f"__node:={spec.name}", *(f"{a}:={b}" for a, b in spec.remappings)]
-        ros = [*NO_LOG_FILES, "--params-file", str(file), *(word for rule in remap for word in ("-r", rule))]
-        self.start(spec.name, [sys.executable, "-m", spec.module, *ros])
+        self.start(spec.name, node_command(spec, self._logs))
+
+    def pid(self, name: str) -> int:
+        """Process id of a child that was started."""
+        return self._children[name].pid
 
     def ended(self) -> Ended | None:
         """A child that has ended, if there is one."""
@@ -102,8 +100,8 @@ class Processes:
         return None
 
     def has_ended(self, name: str) -> bool:
-        """Whether this child has ended, or was never started."""
-        return name not in self._children or _status(self._children[name]) is not None
+        """Whether this child has ended; not if it is none of ours."""
+        return name in self._children and _status(self._children[name]) is not None
 
     def run(self, name: str, command: Sequence[str], interrupted: Callable[[], bool]) -> None:
         """Run a command to its end, or until ``interrupted``. Raises WmError if it fails."""
@@ -130,6 +128,17 @@ class Processes:
             while any(_status(child) is None for child in running) and time.monotonic() < until_s:
                 time.sleep(POLL_S)
         self._children.clear()
+
+
+def node_command(spec: NodeSpec, folder: Path) -> list[str]:
+    """The words that start a node; its parameters are written into ``folder``. Raises WmError."""
+    file = folder / f"{spec.name}.params.yaml"
+    parameters = params.to_ros(spec.parameters)
+    with _writing(file):
+        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}), encoding="utf-8")
+    remap = [f"__node:={spec.name}", *(f"{a}:={b}" for a, b in spec.remappings)]
+    ros = [*NO_LOG_FILES, "--params-file", str(file), *(word for rule in remap for word in ("-r", rule))]
+    return [sys.executable, "-m", spec.module, *ros]
 
 
 def _status(child: subprocess.Popen[bytes]) -> int | None:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
+from wm_core.errors import ConfigError
 from wm_ros import convert
-from wm_ros.node import msg_to_json
+
+from .heard import State, parse
 
 Array = NDArray[np.float64]
 
@@ -68,32 +70,53 @@ class Recorder(Node):
         target: topic of the commanded poses.
         arm: topic of the measured poses.
         frame: frame id of the targets that count.
+        plan, state: topics of the plans and of what the controller says of itself.
+        by_arrival: whether times are those of the arrival here, as a clock that is set stamps with lies.
+        not_the_arm: (3,) where a measured pose is a rival's, m.
     """
 
-    def __init__(self, target: str, arm: str, frame: str) -> None:
+    def __init__(
+        self,
+        target: str,
+        arm: str,
+        frame: str,
+        plan: str = "planner/plan",
+        state: str = "controller/state",
+        by_arrival: bool = False,
+        not_the_arm: ArrayLike = (np.inf, np.inf, np.inf),
+    ) -> None:
         super().__init__("wm_recorder")
         self.record = Record()
-        self._frame = frame
+        self._frame, self._by_arrival = frame, by_arrival
+        self._not_the_arm = np.asarray(not_the_arm, dtype=np.float64)
         # A callback of two arguments also gets the times of the middleware; rclpy's own hints do not know of it.
         self.create_subscription(PoseStamped, target, self._on_target, QoSProfile(depth=100))  # type: ignore[arg-type]
-        self.create_subscription(PoseStamped, arm, self._on_arm, _STREAM)
-        self.create_subscription(JointTrajectory, "planner/plan", self._on_plan, _STREAM)  # type: ignore[arg-type]
-        self.create_subscription(String, "controller/state", self._on_state, _REPORTS)
+        self.create_subscription(PoseStamped, arm, self._on_arm, _STREAM)  # type: ignore[arg-type]
+        self.create_subscription(JointTrajectory, plan, self._on_plan, _STREAM)  # type: ignore[arg-type]
+        self.create_subscription(String, state, self._on_state, _REPORTS)  # type: ignore[arg-type]
+
+    def _time_s(self, stamp_s: float, info: dict[str, int]) -> float:
+        return 1e-9 * info["received_timestamp"] if self._by_arrival else stamp_s
 
     def _on_target(self, msg: PoseStamped, info: dict[str, int]) -> None:
         if msg.header.frame_id == self._frame:
-            self.record.targets.add(convert.stamp_to_s(msg.header.stamp), *_pose(msg))
+            self.record.targets.add(self._time_s(convert.stamp_to_s(msg.header.stamp), info), *_pose(msg))
             self.record.sent.add(1e-9 * info["source_timestamp"])
 
-    def _on_arm(self, msg: PoseStamped) -> None:
-        self.record.arm.add(convert.stamp_to_s(msg.header.stamp), *_pose(msg))
+    def _on_arm(self, msg: PoseStamped, info: dict[str, int]) -> None:
+        pose = _pose(msg)
+        if not np.array_equal(pose[:3], self._not_the_arm):
+            self.record.arm.add(self._time_s(convert.stamp_to_s(msg.header.stamp), info), *pose)
 
     def _on_plan(self, msg: JointTrajectory, info: dict[str, int]) -> None:
         self.record.plans.add(convert.stamp_to_s(msg.header.stamp), 1e-9 * info["received_timestamp"])
 
-    def _on_state(self, msg: String) -> None:
-        state = msg_to_json(msg)
-        self.record.modes.append(Mode(float(state["stamp_s"]), state["mode"], state["reason"]))
+    def _on_state(self, msg: String, info: dict[str, int]) -> None:
+        try:
+            state = parse(State, msg.data)
+        except ConfigError:
+            return  # the monitor counts it
+        self.record.modes.append(Mode(self._time_s(state.stamp_s, info), state.mode, state.reason))
 
 
 def _pose(msg: PoseStamped) -> list[float]:

@@ -42,7 +42,13 @@ class Run(PickPlace):
 def make(tmp_path: Path, tiny_bundle: Path, goal_folder: Path) -> Callable[..., Run]:
     def new(act: Callable[[Run, Path], Outcome], mode: str = "sim") -> Run:
         given = {"mode": mode, "arm": None, "seed": 0, "goals": 3, "goal": goal_folder, "config": None, "set": []}
-        given |= {"model": str(tiny_bundle), "max_seconds": 5.0, "headless": True, "runs": tmp_path / "runs"}
+        given |= {
+            "model": str(tiny_bundle),
+            "max_seconds": 5.0,
+            "headless": True,
+            "drop_guard": [],
+            "runs": tmp_path / "runs",
+        }
         return Run(argparse.Namespace(**given), act)
 
     return new

@@ -112,6 +112,39 @@ class Spike(Push):
         return out
 
 
+class Sink(Alteration):
+    """The measured arm sinks, ``value`` metres each second: a payload that the driver does not know of."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(value)
+        self._began_s: float | None = None
+
+    def __call__(self, msg: Any, now_s: float) -> Out:
+        if self._began_s is None:
+            self._began_s = now_s
+        msg.pose.position.z -= self._value * (now_s - self._began_s)
+        return [(now_s, msg)]
+
+
+class Garbage(Alteration):
+    """What no node of ours would send: a report that is no JSON, an encoding that there is not, joints of no name."""
+
+    def __call__(self, msg: Any, now_s: float) -> Out:
+        if hasattr(msg, "encoding"):
+            msg.encoding = "no such thing"
+        elif hasattr(msg, "joint_names"):
+            msg.joint_names = ["\x1b[2J" * 1000]
+        elif hasattr(msg, "position"):  # joints
+            msg.position = []
+        elif hasattr(msg, "wrench"):
+            msg.wrench.torque.x = math.nan
+        elif hasattr(msg, "pose"):
+            msg.pose.orientation.x = msg.pose.orientation.y = msg.pose.orientation.z = msg.pose.orientation.w = 0.0
+        else:
+            msg.data = "{"
+        return [(now_s, msg)]
+
+
 class Swap(Alteration):
     """Every two messages change places."""
 
@@ -153,6 +186,8 @@ ALTERATIONS: dict[str, type[Alteration]] = {
     "jump": Jump,
     "push": Push,
     "spike": Spike,
+    "sink": Sink,
+    "garbage": Garbage,
     "swap": Swap,
     "flood": Flood,
 }

@@ -12,6 +12,7 @@ from wm_bringup.processes import Processes
 from wm_bringup.terminal import LiveLine, complain, say, status_of
 from wm_core import results
 
+from .inject import NotHere
 from .measure import RUNNING
 from .run import FaultRun, Result
 from .table import Fault, chosen
@@ -72,6 +73,8 @@ def _one(arguments: argparse.Namespace, interrupted: Callable[[], bool], fault: 
     run = FaultRun(arguments, interrupted, fault)
     try:
         run.run()
+    except NotHere as error:
+        return Result(fault.name, None, 0, f"not run: {error}", 0, ())
     except Exception as error:  # a campaign goes on; that the run itself fell is a result
         sentence = f"the run itself fell: {type(error).__name__}: {error}"
         return Result(fault.name, None, -1, sentence, 0, (sentence,))

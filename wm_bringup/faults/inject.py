@@ -11,24 +11,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from wm_bringup.graph import Graph, NodeSpec
 from wm_bringup.processes import Processes
 from wm_core.errors import WmError
 
 from . import interposer_node
-from .interposer_node import RIVAL, true_topic
+from .interposer_node import RIVAL, TOPICS, true_topic
+from .keyboard import Keyboard
 
 INTERPOSER = "interposer"
 STARTS_WITHIN_S = 30.0
-#: Who publishes what can be altered.
-_SOURCES = {
-    "camera/image_raw": "sim_arm",
-    "arm/current_pose": "sim_arm",
-    "arm/wrench": "sim_arm",
-    "latent": "encoder",
-    "planner/plan": "planner",
-}
+
+
+class NotHere(WmError):
+    """This machine lacks what the fault needs; the sentence says what."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,9 @@ class Site:
         graph: what runs.
         command: the words that would start the same run once more.
         others: for processes of the fault's own; they end with it.
+        folder: for their logs, and other files of the fault's own.
+        launcher: process id of what started the graph, where that is not this program.
+        keyboard: the other end of its terminal, where it has one.
         call: calls a Trigger service by name and returns the message of the answer.
         owners: how many publishers the topic of the targets has.
         wait: spins until something is true, at most for a time in s; whether it became true.
@@ -49,13 +50,29 @@ class Site:
     graph: Graph
     command: Sequence[str]
     others: Processes
+    folder: Path
+    launcher: int
+    keyboard: Keyboard | None
     call: Callable[[str], str]
     owners: Callable[[], int]
     wait: Callable[[Callable[[], bool], float], bool]
 
 
 class Injection(ABC):
-    """One way to do harm."""
+    """One way to do harm.
+
+    Attributes:
+        under: who starts the graph in its run: "" this program; "wm" a ``wm pick_place`` on a terminal of its own;
+            "launch" a program that starts the nodes and does no more, as ``ros2 launch`` does.
+        false_stamps: whether stamps do not tell the time while it lasts.
+    """
+
+    under: ClassVar[str] = ""
+    false_stamps: ClassVar[bool] = False
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """What the nodes need in their environment; files go into ``folder``. Raises NotHere."""
+        return {}
 
     def prepare(self, graph: Graph) -> Graph:
         """The graph with what the fault needs in it from the start."""
@@ -73,6 +90,10 @@ class Injection(ABC):
     def over(self, site: Site) -> bool:
         """Whether it has come to its end before its time."""
         return False
+
+    def heard_at(self, topic: str) -> str:
+        """Where the true messages of a topic of the graph are heard."""
+        return topic
 
     def complaint(self, site: Site) -> str:
         """What of the fault's own processes is not as it should be; asked before :meth:`end`. "" if all is well."""
@@ -119,7 +140,7 @@ class Alter(Injection):
     def prepare(self, graph: Graph) -> Graph:
         parameters = {"topic": self.topic, "fault": self.fault, "value": self.value}
         between = NodeSpec(INTERPOSER, interposer_node.__name__, parameters)
-        source = "" if self.fault == RIVAL else _SOURCES[self.topic]
+        source = "" if self.fault == RIVAL else TOPICS[self.topic].source
         away = (self.topic, true_topic(self.topic))
         nodes = (
             dataclasses.replace(spec, remappings=(*spec.remappings, away)) if spec.name == source else spec
@@ -139,6 +160,10 @@ class Alter(Injection):
 
     def end(self, site: Site) -> float:
         return float(site.call("fault/heal"))
+
+    def heard_at(self, topic: str) -> str:
+        """Where the true messages of a topic of the graph are heard."""
+        return true_topic(topic) if topic == self.topic and self.fault != RIVAL else topic
 
 
 @dataclass(frozen=True)
@@ -186,8 +211,3 @@ class SecondController(Injection):
         if not site.wait(lambda: site.owners() > 1, STARTS_WITHIN_S):
             raise WmError("the second controller did not start")
         return time.time()
-
-
-def log_folder(folder: Path) -> Path:
-    """Where the fault's own processes write what they say."""
-    return folder / "log" / "fault"

@@ -9,37 +9,86 @@ from __future__ import annotations
 import heapq
 import itertools
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, WrenchStamped
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_core.errors import ConfigError
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health
-from wm_ros.node import WmNode, run_node
+from wm_ros.node import WmNode, json_to_msg, run_node
 
 from . import alter
 
-#: What can be altered, and how it is published.
-TOPICS: dict[str, tuple[type, QoSProfile]] = {
-    "camera/image_raw": (Image, qos.SENSOR),
-    "latent": (Image, qos.SENSOR),
-    "planner/plan": (JointTrajectory, qos.COMMAND),
-    "arm/current_pose": (PoseStamped, qos.SENSOR),
-    "arm/wrench": (WrenchStamped, qos.SENSOR),
-}
-#: The fault that is no alteration: a second publisher of ``topic``, as which any PoseStamped topic will do.
-RIVAL = "rival"
+
+@dataclass(frozen=True)
+class Topic:
+    """What can be altered, or have a rival: the message, how it is published, and by which node of the graph.
+
+    ``example`` makes what a rival says, from a stamp and the frame id of the arm.
+    """
+
+    kind: type
+    qos: QoSProfile
+    source: str
+    example: Callable[[Time, str], Any]
+
+
+#: Where a rival says that the arm is, or wants it; by this the recorder tells its poses from the true ones.
+RIVAL_POSE = (0.60, 0.20, 0.30, np.pi, 0.0, 0.0)
 #: By its frame id the recorder tells the rival's targets from the controller's; the arm looks at neither.
 RIVAL_FRAME = "rival"
+_DONE = {"planned": False, "subgoal": 0, "subgoals": 1, "done": True, "reached": True, "instance": "0" * 8, "run": ""}
+_RUNNING = {"mode": "running", "reason": "", "stamp_s": 0.0, "run": "0" * 8}
+_FORTH = np.tile([0.01, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], (4, 1))
+
+
+def _report(values: dict[str, Any]) -> Callable[[Time, str], Any]:
+    return lambda stamp, frame: json_to_msg(values)
+
+
+def _picture(stamp: Time, frame: str) -> Image:
+    return convert.image_to_msg(np.zeros((64, 64, 3), dtype=np.uint8), stamp, "camera")
+
+
+TOPICS: dict[str, Topic] = {
+    "camera/image_raw": Topic(Image, qos.SENSOR, "sim_arm", _picture),
+    "latent": Topic(
+        Image,
+        qos.SENSOR,
+        "encoder",
+        lambda stamp, frame: convert.latent_to_msg(np.zeros((1, 1), dtype=np.float32), stamp, "camera"),
+    ),
+    "encoder/status": Topic(String, qos.LATCHED, "encoder", _report({"instance": "0" * 8})),
+    "planner/plan": Topic(
+        JointTrajectory, qos.COMMAND, "planner", lambda stamp, frame: convert.plan_to_msg(_FORTH, 0.25, stamp, frame)
+    ),
+    "planner/status": Topic(String, qos.LATCHED, "planner", _report(_DONE)),
+    "controller/state": Topic(String, qos.LATCHED, "controller", _report(_RUNNING)),
+    "arm/target_pose": Topic(
+        PoseStamped, qos.COMMAND, "controller", lambda stamp, frame: convert.pose_to_msg(RIVAL_POSE, stamp, RIVAL_FRAME)
+    ),
+    "arm/current_pose": Topic(
+        PoseStamped, qos.SENSOR, "sim_arm", lambda stamp, frame: convert.pose_to_msg(RIVAL_POSE, stamp, frame)
+    ),
+    "arm/wrench": Topic(
+        WrenchStamped, qos.SENSOR, "sim_arm", lambda stamp, frame: convert.wrench_to_msg(np.zeros(6), stamp, frame)
+    ),
+    "arm/gripper": Topic(JointState, qos.SENSOR, "sim_arm", lambda stamp, frame: convert.gripper_to_msg(1.0, stamp)),
+}
+#: The fault that is no alteration: a second publisher of ``topic``.
+RIVAL = "rival"
 RIVAL_PERIOD_S = 0.02
-RIVAL_POSE = (0.60, 0.20, 0.30, np.pi, 0.0, 0.0)
 TICK_S = 0.001
 
 
@@ -55,12 +104,13 @@ class InterposerConfig:
     topic: str = "planner/plan"
     fault: str = "drop"
     value: float = 0.0
+    base_frame: str = "base"
 
     def __post_init__(self) -> None:
         if self.fault != RIVAL:
             alter.make(self.fault, self.value)
-            if self.topic not in TOPICS:
-                raise ConfigError(f"'{self.topic}' is not one of the topics {', '.join(TOPICS)}")
+        if self.topic not in TOPICS:
+            raise ConfigError(f"'{self.topic}' is not one of the topics {', '.join(TOPICS)}")
 
 
 class InterposerNode(WmNode[InterposerConfig]):
@@ -73,10 +123,12 @@ class InterposerNode(WmNode[InterposerConfig]):
         self._due: list[tuple[float, int, Any]] = []
         self._number = itertools.count()
         self._rival: Any = None
+        topic = self._topic = TOPICS[c.topic]
         if c.fault != RIVAL:
-            kind, profile = TOPICS[c.topic]
-            self._out = self.create_publisher(kind, c.topic, profile)
-            self.create_subscription(kind, true_topic(c.topic), self._on_message, profile)
+            # Under the name of the node that it speaks for: who listens may know that one, and nobody else.
+            self._speaker = Node(topic.source, use_global_arguments=False, start_parameter_services=False)
+            self._out = self._speaker.create_publisher(topic.kind, c.topic, topic.qos)
+            self.create_subscription(topic.kind, true_topic(c.topic), self._on_message, topic.qos)
         self.create_service(Trigger, "fault/inject", self._on_inject)
         self.create_service(Trigger, "fault/heal", self._on_heal)
         self._timer = self.create_timer(TICK_S if c.fault != RIVAL else RIVAL_PERIOD_S, self._tick)
@@ -86,7 +138,7 @@ class InterposerNode(WmNode[InterposerConfig]):
     def _on_inject(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = True, str(self.now_s())
         if self.config.fault == RIVAL:
-            self._rival = self.create_publisher(PoseStamped, self.config.topic, qos.COMMAND)
+            self._rival = self.create_publisher(self._topic.kind, self.config.topic, self._topic.qos)
         else:
             self._alteration = alter.make(self.config.fault, self.config.value)
         self._timer.reset()
@@ -115,7 +167,7 @@ class InterposerNode(WmNode[InterposerConfig]):
     def _tick(self) -> None:
         now_s = self.now_s()
         if self._rival is not None:
-            self._rival.publish(convert.pose_to_msg(RIVAL_POSE, convert.s_to_stamp(now_s), RIVAL_FRAME))
+            self._rival.publish(self._topic.example(convert.s_to_stamp(now_s), self.config.base_frame))
         while self._due and self._due[0][0] <= now_s:
             self._out.publish(heapq.heappop(self._due)[2])
 

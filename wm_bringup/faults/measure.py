@@ -43,19 +43,21 @@ class Measures:
     arm_peak_m_s: float  # fastest measured motion
     travel_m: float  # path of the target while the fault lasted
     arm_travel_m: float  # path of the arm
+    moved_after_m: float  # path of the target from its rest to the end of the record, after the fault was healed too
     overshoot_m: float  # how far the arm ran past the target's last place, in the direction of its last motion
     violations: dict[str, int]  # of the envelope, by kind, from the fault to the end of the record
     gap_s: float  # longest pause in the stream of targets
+    rate_hz: float  # targets per second while the fault lasted
 
 
-def measure(record: Record, injected_s: float, healed_s: float, limits: Limits) -> Measures:
+def measure(record: Record, injected_s: float, healed_s: float, limits: Limits | None) -> Measures:
     """The figures of one run.
 
     Args:
         record: all streams, from before the fault to after it.
         injected_s: when the fault began.
         healed_s: when it ended; what counts as hold or rest must come before.
-        limits: what the stream is judged by.
+        limits: what the stream is judged by; None where its stamps do not tell the time.
     """
     targets, arm = record.targets.table, record.arm.table
     during, arm_during = _between(targets, injected_s, healed_s), _between(arm, injected_s, healed_s)
@@ -78,8 +80,10 @@ def measure(record: Record, injected_s: float, healed_s: float, limits: Limits) 
         travel_m=_path_m(during),
         arm_travel_m=_path_m(arm_during),
         overshoot_m=_overshoot_m(during, arm_during, rest_s),
-        violations=violations(targets, record.modes, limits, injected_s),
+        moved_after_m=_path_m(_between(targets, max(rest_s, injected_s), np.inf)),
+        violations={} if limits is None else violations(targets, record.modes, limits, injected_s),
         gap_s=float(np.diff(after[:, 0]).max(initial=0.0)),
+        rate_hz=len(during) / max(healed_s - injected_s, 1e-3),
     )
 
 

@@ -7,6 +7,7 @@ follows. Each detection limit names its reason.
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 from wm_core.errors import ConfigError
 from wm_core.limits import CEILING
 
+from .clocks import SetClock, SimulatedClock
 from .inject import Alter, Freeze, Injection, Kill, Load, SecondController, SecondRun
 from .interposer_node import RIVAL
+from .launched import CLOSED, CTRL_C, CTRL_Z, DiskFull, Key, LauncherSignal, WmSignal
 from .measure import AT_REST, FAULT, HOLDING, RUNNING, SILENT, STOPPED
+from .services import SetParameters, Spam
 
 COMMAND_LOSS_S = CEILING["plan_timeout_s"]
 STATE_LOSS_S = CEILING["state_timeout_s"]
@@ -26,6 +30,16 @@ PLAN_S = 0.25
 FROZEN_S = 1.0
 #: A new publisher has to be discovered, and the controller counts publishers at the rate of its diagnostics.
 RIVAL_S = 1.25
+#: A clock that is set is seen at the next tick.
+CLOCK_S = 0.1
+#: The controller looks at its launcher ten times a second.
+LAUNCHER_S = 0.2
+#: A node that ends in order is told so by a signal, which its executor sees after 50 ms at most; ``wm`` asks first.
+END_S = 0.5
+#: An arm that does not follow is given about a second, as a slow one follows late.
+BLOCKED_S = 1.5
+#: Heartbeats come twice a second at least, and one may be late.
+HEARTBEAT_S = 1.5
 #: From the report of a hold to the last motion: braking from full speed, with a margin for the jerk limit.
 BRAKE_S = 0.3
 #: A report waits for its tick; a machine that is shared is late now and then.
@@ -46,6 +60,7 @@ class Fault:
         loss_s: how long the watchdog may take from there; None: no hold is demanded.
         lasts_s: for how long it is done, at most.
         settings: parameters, as the words of ``--set``.
+        exits: exit status of the ``wm`` or launcher that the fault is about; None: as that of any run.
     """
 
     name: str
@@ -55,6 +70,7 @@ class Fault:
     loss_s: float | None = COMMAND_LOSS_S
     lasts_s: float = 2.0
     settings: Sequence[str] = ()
+    exits: int | None = None
 
     @property
     def hold_within_s(self) -> float | None:
@@ -83,6 +99,19 @@ def _state_loss(name: str, injection: Injection, **more: Any) -> Fault:
 def _harmless(name: str, injection: Injection, **more: Any) -> Fault:
     """The run goes on, or holds for as long as it must; it only may do no harm."""
     return Fault(name, injection, expected=(RUNNING, HOLDING), loss_s=None, **more)
+
+
+def _rival(topic: str, **more: Any) -> Fault:
+    name = f"rival_{topic.replace('/', '_')}"
+    return Fault(name, Alter(topic, RIVAL), **{"detect_s": RIVAL_S, "lasts_s": 3.0, **more})
+
+
+def _garbage(topic: str, **more: Any) -> Fault:
+    return Fault(f"garbage_{topic.replace('/', '_')}", Alter(topic, "garbage"), **{"lasts_s": 3.0, **more})
+
+
+def _clock(name: str, injection: Injection) -> Fault:
+    return Fault(name, injection, detect_s=CLOCK_S, loss_s=0.0, lasts_s=3.0)
 
 
 #: What only a person's ``resume`` ends.
@@ -133,6 +162,47 @@ FAULTS: tuple[Fault, ...] = (
     Fault("second_controller", SecondController(), expected=_LATCHED, detect_s=RIVAL_S),
     _harmless("second_run", SecondRun(), lasts_s=30.0),
     _harmless("full_load", Load(), lasts_s=4.0),
+    _rival("planner/plan"),
+    _rival("planner/status"),
+    _rival("encoder/status"),
+    _rival("latent"),
+    _rival("controller/state"),
+    _rival("arm/current_pose"),
+    _rival("arm/wrench"),
+    _rival("arm/gripper"),
+    # Messages that are none, from the node that should send them.
+    _garbage("camera/image_raw", detect_s=PLAN_S),
+    _garbage("latent", detect_s=PLAN_S),
+    _garbage("planner/plan", detect_s=PLAN_S),
+    _garbage("planner/status", detect_s=HEARTBEAT_S),
+    _garbage("encoder/status", detect_s=HEARTBEAT_S),
+    _garbage("controller/state", detect_s=PLAN_S),
+    _garbage("arm/current_pose", loss_s=STATE_LOSS_S),
+    _garbage("arm/wrench", loss_s=STATE_LOSS_S),
+    _garbage("arm/gripper", loss_s=STATE_LOSS_S),
+    # The arm does not do what it is told.
+    Fault("arm_blocked", Alter("arm/target_pose", "drop"), detect_s=BLOCKED_S, lasts_s=4.0),
+    Fault("arm_sinks", Alter(_POSE, "sink", 0.1), detect_s=BLOCKED_S, lasts_s=4.0),
+    # Clocks.
+    _clock("clock_set_back", SetClock(-10.0)),
+    _clock("clock_set_forward", SetClock(10.0)),
+    _clock("sim_clock_stops", SimulatedClock("stop")),
+    _clock("sim_clock_jumps_back", SimulatedClock("back")),
+    _clock("sim_clock_jumps_forward", SimulatedClock("forward")),
+    # Who started it is gone, or asleep.
+    Fault("launcher_killed", LauncherSignal(signal.SIGKILL), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=2),
+    Fault("launcher_suspended", LauncherSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0),
+    Fault("wm_killed", WmSignal(signal.SIGKILL), (SILENT,), END_S, lasts_s=3.0, exits=-signal.SIGKILL),
+    Fault("wm_terminated", WmSignal(signal.SIGTERM), (SILENT,), END_S, lasts_s=3.0, exits=143),
+    Fault("wm_suspended_unasked", WmSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=1),
+    Fault("terminal_closed", Key(CLOSED), (SILENT,), END_S, lasts_s=3.0, exits=129),
+    Fault("ctrl_c", Key(CTRL_C), (SILENT,), END_S, lasts_s=3.0, exits=130),
+    Fault("ctrl_z", Key(CTRL_Z), _LATCHED, END_S, lasts_s=3.0, exits=1),
+    _harmless("disk_full", DiskFull(), exits=2),
+    # Those who call.
+    Fault("resume_spam", Spam("resume", stop=True), _LATCHED, loss_s=0.0, lasts_s=3.0),
+    _harmless("start_spam", Spam("start")),
+    _harmless("parameters_set", SetParameters(), lasts_s=20.0),
 )
 
 

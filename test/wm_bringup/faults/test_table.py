@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from wm_bringup import graph
 from wm_bringup.faults import campaign
 from wm_bringup.faults.inject import INTERPOSER, Alter, Freeze, Kill
 from wm_bringup.faults.interposer_node import RIVAL, TOPICS
+from wm_bringup.faults.launched import WmSignal
 from wm_bringup.faults.measure import Measures
 from wm_bringup.faults.run import Result, judge
 from wm_bringup.faults.table import FAULTS, Fault, chosen
@@ -18,7 +20,7 @@ from wm_bringup.pick_place import Outcome
 from wm_core import results
 from wm_core.errors import ConfigError
 
-GOOD = Measures("holding", "why", "holding", 0.3, 0.35, 0.4, 0.1, 0.1, 0.02, 0.02, 0.001, {}, 0.02)
+GOOD = Measures("holding", "why", "holding", 0.3, 0.35, 0.4, 0.1, 0.1, 0.02, 0.02, 0.0, 0.001, {}, 0.02, 50.0)
 FAULT = Fault("some", Alter("planner/plan", "drop"), detect_s=0.25)
 ENDED = Outcome(1, "holding: why")
 
@@ -78,6 +80,14 @@ def test_a_run_as_declared_has_no_failures() -> None:
 def test_each_measure_is_judged(changes: dict, sentence: str) -> None:
     (failure,) = judge(FAULT, dataclasses.replace(GOOD, **changes), ENDED, 0, "")
     assert sentence in failure
+
+
+def test_a_fault_of_the_launcher_is_judged_by_its_exit_status() -> None:
+    killed = Fault("wm_killed", WmSignal(signal.SIGKILL), ("holding",), exits=-9)
+    assert judge(killed, GOOD, Outcome(-9, "wm ended with status -9"), 0, "") == []
+    assert judge(killed, GOOD, Outcome(1, "wm ended with status 1"), 0, "") == [
+        "it ended with status 1, not -9: wm ended with status 1"
+    ]
 
 
 def test_orphans_complaints_and_exits_are_judged() -> None:
