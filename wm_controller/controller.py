@@ -219,7 +219,7 @@ class Controller:
         self._clock_fault = reason
         now_s = -math.inf if self._tick_s is None else self._tick_s
         self._past.forget_stamps()
-        self._watch.forget_stamps(now_s)
+        self._watch.forget_stamps()
         self._steps.forget(now_s)
 
     def on_state(self, state: ArmState, now_s: float) -> str:

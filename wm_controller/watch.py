@@ -39,11 +39,11 @@ class Watch:
         self._heard_s: dict[str, float] = {}
         self._wrong: dict[str, str] = {}
 
-    def forget_stamps(self, now_s: float) -> None:
+    def forget_stamps(self) -> None:
         """The stamps from before say nothing now: what was heard has to come again, and what is wrong stays wrong."""
         for name in ("joints", "robot"):
             if name in self._heard_s:
-                self._heard_s[name] = now_s
+                self._heard_s[name] = -math.inf
 
     def on_wrench(self, wrench: ArrayLike | None, now_s: float) -> str:
         """The wrench ``(6,)`` that came with a pose, in N and Nm; None if none did.
@@ -133,5 +133,7 @@ class Watch:
         if heard_s is None:
             return f"no {_NAMES[name]} yet" if name in self._config.require else ""
         # A wrench comes with a pose, whose age is watched already.
-        silent = name != "wrench" and not now_s - heard_s <= self._config.limits.state_timeout_s
-        return f"no {_NAMES[name]} for {now_s - heard_s:.2f} s" if silent else ""
+        if name == "wrench" or now_s - heard_s <= self._config.limits.state_timeout_s:
+            return ""
+        since = f"for {now_s - heard_s:.2f} s" if heard_s > -math.inf else "since the clock was set"
+        return f"no {_NAMES[name]} {since}"
