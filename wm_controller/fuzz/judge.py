@@ -1,0 +1,358 @@
+"""Whether the arm does only what was asked for, judged by what goes in and what comes out.
+
+:class:`wm_controller.monitor.EnvelopeMonitor` judges the shape of the stream. Here the question is whether there may be
+one at all: who started it, what was reported since, which plan it follows and whether the arm follows. Nothing here is
+taken from the controller; its rules are written down a second time, from the point of view of who stands beside the
+arm, and a little more leniently, so that rounding and the times of ticks decide nothing.
+
+Whoever plays the world tells the judge the truth (:meth:`Judge.forbid`: from now on nothing may move), also where the
+controller is told a lie. All times are those of one clock that nobody can set, in s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import hypot, inf, isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wm_core.limits import CEILING, Limits
+
+Vec = tuple[float, float, float]
+
+#: What a person may count on, each with the source of the number.
+RESUME_QUIET_S = 1.0  # who pressed stop has time to see what happens
+RESUME_AGAIN_S = 0.3  # nobody presses a button more than three times a second; a script does
+HOLD_PATIENCE_S = 2.0  # after a longer hold people have come near: motion needs a person's word
+FIRST_PLAN_S = 10.0  # how long a planner may think after start or resume
+HORIZON_S = 3.0  # three steps of JEPA-WMs' DROID planner (1 s each)
+STEP_PERIOD_S = (0.02, 2.0)  # what a step of a plan may last
+MAX_STEPS = 256
+CLOCK_S = 0.1  # within which braking begins after a clock was set
+#: Deltas beyond this multiple of the steps' ceilings (and of 1 for the gripper) are a planner that has gone mad.
+MAD = 10.0
+#: Outside box or cone by more than this is a person's push or a fall, and no sensor noise.
+OUTSIDE_M, OUTSIDE_RAD = 0.03, 0.12
+#: An arm that has stayed within BLOCKED_M of one place for BLOCKED_S, with the target further away than that and the
+#: leash's share BLOCKED_SHARE, does not follow.
+BLOCKED_S, BLOCKED_M, BLOCKED_SHARE = 1.6, 0.004, 0.8
+#: No Franka goes so far (1.7 m/s) within the 0.2 s that it may be unheard of.
+JUMP_M = 0.4
+#: Smaller changes of the gripper's command say "as it is".
+GRIPPER_DEADBAND = 0.25
+#: The stream is averaged over this time to bound its jerk; braking takes so much longer.
+AVERAGE_S = 0.1
+#: Modes that nothing but a person's word leaves.
+LATCHED = ("stopped", "fault")
+_TINY = 1e-9
+
+
+@dataclass
+class Licence:
+    """What an accepted plan allows: to move until ``until_s``, and the gripper to where it was asked."""
+
+    until_s: float
+    gripper: list[tuple[float, float]] = field(default_factory=list)  # lowest and highest value of each asked for
+
+
+class Judge:
+    """Counts in ``found`` what nobody asked for.
+
+    Args:
+        limits, execute_steps, plan_max_age_s: as the controller was configured.
+        blur_s: how well stamps can be read on the steady clock; not well where their clock has a pace of its own.
+    """
+
+    def __init__(
+        self, limits: Limits, execute_steps: int = 1, plan_max_age_s: float = 1.0, blur_s: float = 0.005
+    ) -> None:
+        self.limits, self.found = limits, Counter[str]()
+        self._execute_steps, self._plan_max_age_s, self._blur_s = execute_steps, plan_max_age_s, blur_s
+        self.mode, self._tick_s = "idle", -inf
+        self._pose: NDArray | None = None  # commanded at the last tick
+        self._causes: dict[str, float] = {}  # what forbids motion, and from when on
+        self._latches: dict[str, float] = {}  # what needs a resume, and since when
+        self._run = False  # whether there is a run that somebody started
+        self._may_leave: set[str] = set()  # the calls that a mode may be left by: start, resume; since the last tick
+        self._stop_s = self._resume_s = self._word_s = self._ran_s = -inf
+        self._stopped = False  # since the last tick
+        self._first_plan = False  # whether the first plan after a word of a person is waited for
+        self._licence: Licence | None = None
+        self._plan_stamp_s = self._plans_from_s = -inf
+        self._rest_by_s, self._speed, self._turning = inf, 0.0, 0.0
+        self._fingers: deque[tuple[float, float]] = deque(maxlen=400)  # measured gripper
+        self._gripper: float | None = None  # commanded at the last tick
+        self._seats: list[float] = []  # values at which the gripper may begin
+        self._track: deque[tuple[float, NDArray, float, float]] = deque()  # time, arm, lag in m and rad
+        self._arm: NDArray | None = None
+        self._arm_s = -inf
+        self._twist: tuple[float, Vec, Vec] = (-inf, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+        self._coasts_until_s = inf  # when a twist must have become zero
+
+    def blame(self, what: str) -> None:
+        """Count a violation."""
+        self.found[what] += 1
+
+    # ------------------------------------------------------------------ people
+
+    def start(self, now_s: float, done: bool) -> None:
+        """Somebody called start; ``done``: the answer was yes."""
+        if not done:
+            return
+        if self._run and self.mode not in LATCHED:
+            self.blame("started what was started")
+        if (self.mode in LATCHED or self._stopped) and "resume" not in self._may_leave:
+            self.blame("start cleared a stop")
+        self._run = True
+        self._may_leave.add("start")
+        self._begin(now_s)
+
+    def stop(self, now_s: float) -> None:
+        """Somebody called stop."""
+        self._stop_s, self._stopped = now_s, True
+        self._may_leave.clear()
+        self._licence = None
+
+    def resume(self, now_s: float, done: bool) -> None:
+        """Somebody called resume."""
+        if done and now_s - self._stop_s < RESUME_QUIET_S - _TINY:
+            self.blame("resumed at once after a stop")
+        if done and now_s - self._resume_s < RESUME_AGAIN_S - _TINY:
+            self.blame("resumed by a call that is repeated")
+        self._resume_s = now_s
+        if done:
+            self._stopped = False
+            self._may_leave.add("resume")
+            self._latches.clear()
+            self._begin(now_s)
+
+    def end(self) -> None:
+        """The run is over: the goals are reached, or the planner is another one."""
+        self._run, self._licence = False, None
+
+    def _begin(self, now_s: float) -> None:
+        self._word_s, self._first_plan, self._plans_from_s = now_s, True, now_s
+        self._licence, self._plan_stamp_s = None, -inf
+        self._seats = [value for at_s, value in list(self._fingers)[-1:]]
+        self._gripper = None
+
+    # ------------------------------------------------------------------- world
+
+    def forbid(self, cause: str, now_s: float, *, latch: bool = False, within_s: float = 0.0) -> None:
+        """From ``now_s`` + ``within_s`` on nothing may run, until :meth:`allow`, and with ``latch`` until resume."""
+        self._causes.setdefault(cause, now_s + within_s)
+        if latch and self._run and self.mode in ("running", "holding"):
+            self._latches.setdefault(cause, now_s + within_s)
+
+    def allow(self, cause: str) -> None:
+        """The cause is gone."""
+        self._causes.pop(cause, None)
+
+    def clock(self, now_s: float) -> None:
+        """The clock of the stamps was set: nothing from before it counts."""
+        self._licence, self._plan_stamp_s, self._plans_from_s = None, -inf, now_s
+
+    def measured(self, now_s: float, stamp_s: float, pose: NDArray, gripper: float) -> None:
+        """A good report of the arm: when it was measured, TCP ``(6,)`` and gripper 0..1."""
+        if self._arm is not None and hypot(*(pose[:3] - self._arm[:3])) > JUMP_M:
+            self.forbid("a pose that jumped", now_s, latch=True)
+            self.allow("a pose that jumped")
+        self._arm, self._arm_s = pose, stamp_s
+        self._fingers.append((now_s, gripper))
+        if self._first_plan:
+            self._seats.append(gripper)
+
+    def plan(self, now_s: float, stamp_s: float, period_s: float, deltas: object, taken: bool) -> None:
+        """A plan was handed in. ``stamp_s``: when its frame was taken, in truth, or what it claims if that is a lie."""
+        if not taken:
+            if self._run:
+                self._licence = None
+            return
+        if wrong := self._wrong(now_s, stamp_s, period_s, deltas):
+            return self.blame(f"took {wrong}")
+        steps = np.asarray(deltas, dtype=float)[: self._execute_steps]
+        lasts_s = min(len(steps) * period_s, HORIZON_S)
+        self._licence = Licence(stamp_s + lasts_s, self._asked(stamp_s, steps[:, 6]))
+        self._plan_stamp_s = stamp_s
+
+    def _wrong(self, now_s: float, stamp_s: float, period_s: float, deltas: object) -> str:
+        try:
+            array = np.asarray(deltas, dtype=float)
+        except (TypeError, ValueError):
+            return "a plan that is no array of numbers"
+        if array.ndim != 2 or array.shape[1] != 7 or not 1 <= len(array) <= MAX_STEPS or not np.isfinite(array).all():
+            return "a plan of a wrong shape, or not finite"
+        if not STEP_PERIOD_S[0] <= period_s <= STEP_PERIOD_S[1]:
+            return "a plan with a period out of range"
+        if not -0.05 - self._blur_s <= now_s - stamp_s <= self._plan_max_age_s + self._blur_s:
+            return "a plan that is not of now"
+        if stamp_s < self._plans_from_s - self._blur_s:
+            return "a plan from before the start, the resume or the set clock"
+        if stamp_s < self._plan_stamp_s - self._blur_s:
+            return "a plan older than the one before it"
+        if (
+            np.abs(array[:, :3]).max() > MAD * CEILING["step_m"]
+            or np.abs(array[:, 3:6]).max() > MAD * CEILING["step_rad"]
+            or np.abs(array[:, 6]).max() > MAD
+        ):
+            return "a plan with deltas beyond all reason"
+        if not self._run:
+            return "a plan in no run"
+        return ""
+
+    def _asked(self, stamp_s: float, deltas: NDArray) -> list[tuple[float, float]]:
+        """To where a plan may bring the gripper, from whatever was measured about its stamp."""
+        near = [value for at_s, value in self._fingers if abs(at_s - stamp_s) < 0.5]
+        if not near:
+            return []
+        low, high, out = min(near), max(near), []
+        for delta in deltas:
+            if abs(delta) >= GRIPPER_DEADBAND:
+                low, high = (min(1.0, max(0.0, value + delta)) for value in (low, high))
+                out.append((low, high))
+        return out
+
+    # -------------------------------------------------------------------- tick
+
+    def tick(self, now_s: float, pose: NDArray | None, gripper: float | None, mode: str, reason: str) -> None:
+        """What left the controller at ``now_s``: TCP ``(6,)`` or None, gripper or None, and how it explains it."""
+        dt_s = now_s - self._tick_s
+        self._judge_mode(now_s, mode, reason)
+        self._judge_motion(now_s, dt_s, pose, mode)
+        self._judge_gripper(gripper, mode)
+        self._judge_following(now_s, pose, mode)
+        if mode == "running":
+            self._ran_s, self._first_plan = now_s, False
+        self.mode, self._pose, self._tick_s = mode, pose, now_s
+        self._may_leave.clear()
+        self._stopped = False
+
+    def _judge_mode(self, now_s: float, mode: str, reason: str) -> None:
+        if bool(reason) == (mode == "running"):
+            self.blame("a reason while running, or none while not")
+        if self._stopped and mode != "stopped":
+            self.blame("not stopped by a stop")
+        left = self.mode != mode and not (mode in LATCHED or (mode == "idle" and not self._run))
+        if left and self.mode in LATCHED and "resume" not in self._may_leave:
+            self.blame("left a latched mode by itself")
+        if left and self.mode == "idle" and not self._may_leave:
+            self.blame("left idle by itself")
+        if mode != "running":
+            return
+        if not self._run:
+            self.blame("ran in no run")
+        for cause, from_s in self._causes.items():
+            if now_s > from_s + _TINY:
+                self.blame(f"ran with trouble: {cause}")
+        for cause, from_s in self._latches.items():
+            if now_s > from_s + _TINY:
+                self.blame(f"went on by itself after: {cause}")
+        if now_s - self._arm_s > self.limits.state_timeout_s + self._blur_s:
+            self.blame("ran without a report of the arm")
+        since_s = max(self._ran_s, self._word_s)
+        patience_s = FIRST_PLAN_S if self._first_plan else HOLD_PATIENCE_S
+        if now_s - since_s > patience_s + 0.15:
+            self.blame("went on by itself after a long hold")
+        if self._licence is None:
+            self.blame("ran without a plan")
+        elif now_s > self._licence.until_s + self.limits.plan_timeout_s + self._blur_s:
+            self.blame("ran beyond the horizon of its plan")
+
+    def _judge_motion(self, now_s: float, dt_s: float, pose: NDArray | None, mode: str) -> None:
+        before, last = self.mode, self._pose
+        if mode == "running":
+            self._rest_by_s = inf
+        elif before == "running" or self._rest_by_s == inf:
+            self._rest_by_s = now_s + self._braking_s() + 2 * max(dt_s if dt_s < 0.1 else 0.0, 0.03)
+        if pose is None or last is None or dt_s <= 0.0:
+            return
+        shift, turn = hypot(*(pose[:3] - last[:3])), float(np.abs(pose[3:6] - last[3:6]).max())
+        if turn > np.pi:
+            turn = abs(turn - 2 * np.pi)
+        if shift > _TINY or turn > _TINY:
+            if mode == "stopped" and before == "stopped":
+                self.blame("moved while stopped")
+            if mode != "running" and now_s > self._rest_by_s:
+                self.blame("moved on while not running")
+            if mode == "idle" and before == "idle" and now_s > self._rest_by_s:
+                self.blame("moved while idle")
+        self._speed, self._turning = shift / max(dt_s, 1e-3), turn / max(dt_s, 1e-3)
+
+    def _braking_s(self) -> float:
+        """How long braking from the present speed takes at most, if it begins now."""
+        m, longest = self.limits, 0.0
+        for v, top, accel, jerk in (
+            (self._speed, m.speed_m_s, m.accel_m_s2, m.jerk_m_s3),
+            (2 * self._turning, m.rot_speed_rad_s, m.rot_accel_rad_s2, m.rot_jerk_rad_s3),
+        ):
+            accel = min(accel, jerk * AVERAGE_S / 2)
+            if accel > 0.0:
+                # What is commanded lags behind what is averaged, which may have become faster meanwhile.
+                longest = max(longest, min(top, v + accel * AVERAGE_S) / accel)
+        return longest + AVERAGE_S
+
+    def _judge_gripper(self, gripper: float | None, mode: str) -> None:
+        if gripper is None:
+            return
+        if mode != "running":
+            self.blame("the gripper was told something while not running")
+            return
+        if not (isfinite(gripper) and 0.0 <= gripper <= 1.0):
+            return self.blame("the gripper was told nonsense")
+        same = [(value, value) for value in (self._seats if self._gripper is None else [self._gripper])]
+        asked = self._licence.gripper if self._licence is not None else []
+        if not any(low - 1e-6 <= gripper <= high + 1e-6 for low, high in [*same, *asked]):
+            self.blame("the gripper moved unasked")
+        self._gripper = gripper
+
+    def twist(self, now_s: float, linear: Vec, angular: Vec, mode: str) -> None:
+        """What left for an arm that follows velocities, m/s and rad/s, after :meth:`tick`."""
+        m, (last_s, before, turned) = self.limits, self._twist
+        dt_s = now_s - last_s
+        self._twist = now_s, linear, angular
+        for name, new, old, most, accel in (
+            ("twist", linear, before, m.speed_m_s, m.accel_m_s2),
+            ("turn", angular, turned, m.rot_speed_rad_s, m.rot_accel_rad_s2),
+        ):
+            if not hypot(*new) <= most * (1 + 1e-6) + _TINY:
+                self.blame(f"a {name} beyond its speed")
+            change = hypot(*(a - b for a, b in zip(new, old, strict=True)))
+            if any(new) and change > accel * dt_s * (1 + 1e-6) + _TINY:
+                self.blame(f"a {name} beyond its acceleration")
+            if any(new) and mode in LATCHED:
+                self.blame(f"a {name} while stopped")
+            if any(new) and mode != "running" and now_s > self._coasts_until_s:
+                self.blame(f"a {name} while not running")
+        if mode == "running":
+            self._coasts_until_s = inf
+        elif self._coasts_until_s == inf:
+            pairs = (m.speed_m_s, m.accel_m_s2), (m.rot_speed_rad_s, m.rot_accel_rad_s2)
+            self._coasts_until_s = now_s + max(speed / accel if accel > 0.0 else 0.0 for speed, accel in pairs) + 0.06
+
+    def _judge_following(self, now_s: float, pose: NDArray | None, mode: str) -> None:
+        arm, m = self._arm, self.limits
+        if mode != "running" or pose is None or arm is None:
+            return self._track.clear()
+        outside = max(*(np.asarray(m.box_min_m) - arm[:3]), *(arm[:3] - np.asarray(m.box_max_m)))
+        if outside > OUTSIDE_M:
+            self.blame("ran while the arm was outside the box")
+        if _lean(arm) > m.tilt_rad + OUTSIDE_RAD:
+            self.blame("ran while the tool leaned over")
+        self._track.append((now_s, arm, hypot(*(pose[:3] - arm[:3])), 0.0))
+        while now_s - self._track[0][0] > BLOCKED_S + 0.1:
+            self._track.popleft()
+        since_s, there, _, _ = self._track[0]
+        if now_s - since_s < BLOCKED_S:
+            return
+        still = all(hypot(*(at[:3] - there[:3])) < BLOCKED_M for _, at, _, _ in self._track)
+        if still and min(lag for _, _, lag, _ in self._track) > max(BLOCKED_SHARE * m.leash_m, 2 * BLOCKED_M):
+            self.blame("ran while the arm did not follow")
+
+
+def _lean(pose: Sequence[float] | NDArray) -> float:
+    """How far the tool leans from straight down, rad: the angle of R z to -z."""
+    roll, pitch = float(pose[3]), float(pose[4])
+    return float(np.arccos(np.clip(-np.cos(pitch) * np.cos(roll), -1.0, 1.0)))
