@@ -150,7 +150,7 @@ class Monitor(Node):
     @property
     def done(self) -> bool:
         """Whether the planner has ended the last goal of this run, reached or not."""
-        return self.status is not None and self.status.done and self.status.run in ("", self.begun)
+        return self.status is not None and self.status.done and self.status.run == self.begun != ""
 
     @property
     def reached(self) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_controller.controller import ControllerConfig
+from wm_core import results
 from wm_core.axes import Axes
 from wm_core.errors import ConfigError, WmError
 from wm_core.limits import Limits
@@ -253,7 +254,7 @@ def collect(
         found = json.loads(meta.read_text())
         if {**asdict(CollectConfig()), **found} != wanted:  # older data lack the newer keys, and have their defaults
             raise WmError(f"{folder} holds data of another configuration; choose an empty folder with --out")
-    meta.write_text(json.dumps(wanted, indent=2))
+    results.write_json(meta, wanted)
     shards = -(-config.episodes // EPISODES_PER_SHARD)
     missing = [i for i in range(shards) if not (folder / f"shard_{i:04d}.npz").exists()]
     progress(config.episodes - sum(min(EPISODES_PER_SHARD, config.episodes - i * EPISODES_PER_SHARD) for i in missing))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wm_core import results
 from wm_core.errors import WmError
 from wm_models import architectures
 
@@ -178,7 +179,7 @@ class Trainer:
             if self.iteration % c.save_every == 0 or self.iteration == c.iterations:
                 self.save()
         metrics = self.evaluate()
-        (self.folder / METRICS).write_text(json.dumps({"held_out": metrics, **self.setup}, indent=2))
+        results.write_json(self.folder / METRICS, {"held_out": metrics, **self.setup})
         return metrics
 
     def train_proposal(

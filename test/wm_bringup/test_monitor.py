@@ -117,6 +117,9 @@ def test_done_counts_for_the_run_that_began_last(make: Callable[..., Cell]) -> N
         cell.say("controller/state", json.dumps({"mode": mode, "reason": "", "stamp_s": 1.0, "run": run}))
         assert cell.wait(lambda: (cell.monitor.mode, cell.monitor.run) == (mode, run))
 
+    state("idle", "aa")
+    cell.say("planner/status", json.dumps(STATUS | {"done": True}))
+    assert cell.wait(lambda: cell.monitor.status is not None) and not cell.monitor.done, "no run has begun"
     state("running", "aa")
     cell.say("planner/status", json.dumps(STATUS | {"done": True}))
     assert cell.wait(lambda: cell.monitor.done) and not cell.monitor.reached

@@ -121,7 +121,8 @@ def test_a_real_arm_has_reached_its_goal_only_if_the_planner_says_reached(
     make: Callable[..., Run], capsys: pytest.CaptureFixture, done: bool, reached: bool, status: int, sentence: str
 ) -> None:
     def act(run: Run, folder: Path) -> Outcome:
-        run._monitor.status = Status(False, 2, 3, done, reached=reached)
+        run._monitor.begun = "0a1b2c3d"
+        run._monitor.status = Status(False, 2, 3, done, reached=reached, run="0a1b2c3d")
         return PickPlace._act(run, folder, run._arguments.goal)
 
     run = make(act, mode="real")
