@@ -205,6 +205,8 @@ class Controller:
             return
         if source == "clock":
             self._forget_stamps(reason)
+        elif source == "plan":
+            self._steps.drop()
         self._troubles[source] = reason, latch
         if latch:
             self._stop_at_rest(reason)
@@ -248,7 +250,7 @@ class Controller:
         return fault
 
     def _take_gripper(self, state: ArmState) -> str:
-        fault = "" if math.isfinite(state.gripper) else "the measured gripper is not finite"
+        fault = "" if math.isfinite(state.gripper) else "the measured gripper is not finite; see what sends it"
         # Not "gripper": that is for the caller, who may pass on the last good value of a gripper that is in trouble.
         self.trouble("state gripper", fault)
         return fault
@@ -266,14 +268,15 @@ class Controller:
         newest, stamp_s = self._past.newest, state.stamp_s
         if newest is not None and stamp_s < newest.stamp_s:
             if stamp_s < newest.stamp_s - STAMP_BLUR_S:
-                return f"an arm state is {newest.stamp_s - stamp_s:.3f} s older than the one before it"
+                older_s = newest.stamp_s - stamp_s
+                return f"an arm state is {older_s:.3f} s older than the one before it; see who else sends it"
             stamp_s = newest.stamp_s
         if math.isfinite(state.gripper):
             gripper = min(1.0, max(0.0, float(state.gripper)))
         elif newest is not None:
             gripper = newest.gripper
         else:
-            return "the measured gripper is not finite"
+            return "the measured gripper is not finite; see what sends it"
         x, y, z, roll, pitch, yaw = pose
         measured = Measured(stamp_s, (x, y, z), quaternion(roll, pitch, yaw), gripper)
         if jump := self._past.jump(measured):
@@ -297,7 +300,7 @@ class Controller:
         if not self._supervisor.started:
             return self._supervisor.reason if self._supervisor.latched else "not started"
         if self._ended:
-            return f"run {self.run} has ended"
+            return f"run {self.run} has ended; call start"
         facing = None if self._target.position is None else self._target.rotation
         fault = self._steps.take(plan, now_s, self._past, facing)
         if fault:
@@ -311,7 +314,6 @@ class Controller:
     def refuse_plan(self, reason: str) -> str:
         """Hold because of a plan that the caller cannot use (another frame id, say), until a good one comes."""
         self._refused_plans += 1
-        self._steps.drop()
         self.trouble("plan", reason)
         return reason
 
@@ -367,9 +369,9 @@ class Controller:
             if source != "plan":  # that is the least of them: no other one makes a plan
                 return reason
         if newest is None:
-            return self._clock_fault or "no arm state yet"
+            return self._clock_fault or "no arm state yet; start the arm's driver"
         if not now_s - newest.stamp_s <= self._limits.state_timeout_s:
-            return f"no arm state for {now_s - newest.stamp_s:.2f} s"
+            return f"no arm state for {now_s - newest.stamp_s:.2f} s; see whether the arm's driver still runs"
         if watched := self._watch.hold(now_s):
             return watched
         if self._supervisor.started:

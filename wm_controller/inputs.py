@@ -34,12 +34,12 @@ def numbers(value: ArrayLike, shape: tuple[int | None, ...], name: str) -> tuple
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
-        return [], f"{name} is not an array of numbers"
+        return [], f"{name} is not an array of numbers; see what sends it"
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
         wanted = ", ".join("H" if n is None else str(n) for n in shape)
-        return [], f"{name} has shape {array.shape} instead of ({wanted})"
+        return [], f"{name} has shape {array.shape} instead of ({wanted}); see what sends it"
     if not np.isfinite(array).all():
-        return [], f"{name} is not finite"
+        return [], f"{name} is not finite; see what sends it"
     return array.tolist(), ""
 
 
@@ -47,11 +47,13 @@ def stamp_fault(what: str, stamp_s: float, now_s: float, max_age_s: float) -> st
     """Why a stamp is not one of now, as a sentence; "" if it is. All three are seconds of the steady clock."""
     age_s = now_s - stamp_s
     if not math.isfinite(age_s):
-        return f"the stamp of {what} is not finite"
+        return f"the stamp of {what} is not finite; see what sends it"
     if age_s < -FUTURE_S:
-        return f"{what} is stamped {-age_s:.3f} s in the future; compare the clocks"
+        return f"{what} is stamped {-age_s:.3f} s in the future; compare the clocks (chrony)"
     if age_s > max_age_s:
-        return f"{what} is {age_s:.2f} s old, more than {max_age_s:.2f} s"
+        return (
+            f"{what} is {age_s:.2f} s old, more than {max_age_s:.2f} s; see what delays it, compare the clocks (chrony)"
+        )
     return ""
 
 
@@ -189,10 +191,12 @@ class Past:
         metres = length(minus(pose.position, before.position))
         radians = length(turn_between(before.rotation, pose.rotation))
         if metres > POSSIBLE_SPEED_M_S * since_s + JUMP_SLACK_M:
-            return f"the measured pose jumped by {metres:.2f} m in {since_s:.3f} s"
-        if radians > POSSIBLE_TURN_RAD_S * since_s + JUMP_SLACK_RAD:
-            return f"the measured pose jumped by {radians:.2f} rad in {since_s:.3f} s"
-        return ""
+            by = f"{metres:.2f} m"
+        elif radians > POSSIBLE_TURN_RAD_S * since_s + JUMP_SLACK_RAD:
+            by = f"{radians:.2f} rad"
+        else:
+            return ""
+        return f"the measured pose jumped by {by} in {since_s:.3f} s; see what moved the arm, or who else reports it"
 
     def at(self, stamp_s: float) -> Measured | None:
         """The pose at a past time, interpolated; None if none was near."""

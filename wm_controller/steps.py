@@ -87,11 +87,14 @@ class Steps:
 
         ``facing`` is the commanded orientation; None where nothing is commanded yet.
         """
+        count = len(plan.deltas) if hasattr(plan.deltas, "__len__") else 0
+        if count > MAX_STEPS:  # asked first: it costs time to look at millions of numbers
+            return f"the plan has {count} steps; it must have 1 to {MAX_STEPS}"
         deltas, fault = numbers(plan.deltas, (None, 7), "the plan")
         if fault:
             return fault
-        if not 1 <= len(deltas) <= MAX_STEPS:
-            return f"the plan has {len(deltas) or 'no'} steps; it must have 1 to {MAX_STEPS}"
+        if not deltas:
+            return f"the plan has no steps; it must have 1 to {MAX_STEPS}"
         if not PERIOD_MIN_S <= plan.step_period_s <= PERIOD_MAX_S:
             return f"the plan's step period is {plan.step_period_s} s; it must be {PERIOD_MIN_S} to {PERIOD_MAX_S} s"
         if fault := _too_far(deltas):
@@ -100,9 +103,9 @@ class Steps:
         if fault:
             return fault
         if plan.stamp_s < self._from_s:
-            return "the plan was made before the last start or resume, or before the clock was set"
+            return "the plan was made before the last start or resume, or before the clock was set; wait for the next"
         if self.stamp_s is not None and plan.stamp_s < self.stamp_s:
-            return f"the plan is {self.stamp_s - plan.stamp_s:.3f} s older than the one before it"
+            return f"the plan is {self.stamp_s - plan.stamp_s:.3f} s older than the one before it; see who else plans"
         executed = min(len(deltas), self._config.execute_steps)
         if executed * plan.step_period_s > HORIZON_S + 1e-9:
             return (
@@ -111,10 +114,12 @@ class Steps:
             )
         late_s = now_s - (plan.stamp_s + executed * plan.step_period_s)
         if late_s > self._config.limits.plan_timeout_s:
-            return f"the plan came {late_s:.2f} s after its last step should have ended"
+            return f"the plan came {late_s:.2f} s after its last step should have ended; plan faster"
         anchor = past.at(plan.stamp_s)
         if anchor is None:
-            return "no arm state is known for the time that the plan was made from"
+            return (
+                "no arm state is known for the time that the plan was made from; compare the clocks of arm and camera"
+            )
         # One step more than is executed: its velocity tells how fast the last executed step may end.
         seen = deltas[: executed + 1]
         if facing is not None and all(abs(angle) <= NO_TURN_RAD for step in seen for angle in step[3:6]):
@@ -130,7 +135,7 @@ class Steps:
             return "waiting for a plan"
         overdue_s = now_s - self._steps[-1].end_s
         if not overdue_s <= self._config.limits.plan_timeout_s:
-            return f"plan watchdog: the last plan ended {overdue_s:.2f} s ago"
+            return f"plan watchdog: the last plan ended {overdue_s:.2f} s ago; see whether the planner still plans"
         return ""
 
     def begun(self, now_s: float) -> Iterator[Step]:

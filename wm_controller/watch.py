@@ -96,7 +96,7 @@ class Watch:
         """
         old = stamp_fault("the robot state", health.stamp_s, now_s, self._config.limits.state_timeout_s)
         if not old and health.stamp_s < self._heard_s.get("robot", -math.inf):
-            old = "a robot state is older than the one before it"
+            old = "a robot state is older than the one before it; see who else sends it"
         self._wrong["robot"] = health.fault or (self.robot.fault if old and self.robot else "") or old or health.hold
         if health.fault or not old:
             self.robot = health
@@ -117,23 +117,23 @@ class Watch:
                 return fault
         limits = (c.force_hold_n, c.force_stop_n, c.torque_hold_nm, c.torque_stop_nm)
         if self.force_n is None and any(limit is not None for limit in limits):
-            return "a limit of force or torque is set, but the arm reports no wrench"
+            return "a limit of force or torque is set, but the arm reports no wrench; start what reports it"
         if contact := self.contact("hold"):
             return contact
         for node in NODES:
             heard_s = self._heard_s.get(node)
             if heard_s is None and node in c.require:
-                return f"nothing was heard of the {node} yet"
+                return f"nothing was heard of the {node} yet; start it"
             if heard_s is not None and not now_s - heard_s <= c.heartbeat_s:
-                return f"nothing was heard of the {node} for {now_s - heard_s:.1f} s"
+                return f"nothing was heard of the {node} for {now_s - heard_s:.1f} s; see whether it still runs"
         return ""
 
     def _missing(self, name: str, now_s: float) -> str:
         heard_s = self._heard_s.get(name)
         if heard_s is None:
-            return f"no {_NAMES[name]} yet" if name in self._config.require else ""
+            return f"no {_NAMES[name]} yet; start what reports it" if name in self._config.require else ""
         # A wrench comes with a pose, whose age is watched already.
         if name == "wrench" or now_s - heard_s <= self._config.limits.state_timeout_s:
             return ""
         since = f"for {now_s - heard_s:.2f} s" if heard_s > -math.inf else "since the clock was set"
-        return f"no {_NAMES[name]} {since}"
+        return f"no {_NAMES[name]} {since}; see what reports it"

@@ -98,7 +98,7 @@ def test_nothing_is_commanded_before_a_state_has_come() -> None:
     rig.reports = False
     rig.controller.start(rig.now)
     command = rig.run(0.1)
-    assert (command.pose, command.mode, command.reason) == (None, "holding", "no arm state yet")
+    assert (command.pose, command.mode, command.reason) == (None, "holding", "no arm state yet; start the arm's driver")
 
 
 @pytest.mark.parametrize(("change", "says"), [((0.0, 0.0, -0.29, 0.0), "z = 0.010"), ((0.0, 0.0, 0.0, 0.6), "leans")])
@@ -485,7 +485,10 @@ def test_without_states_the_arm_brakes_and_goes_on_by_itself_when_they_return() 
     rig.reports = False
     assert rig.run(0.2).mode == "running"
     command = rig.run(0.04)
-    assert (command.mode, command.reason) == ("holding", "no arm state for 0.24 s")
+    assert (command.mode, command.reason) == (
+        "holding",
+        "no arm state for 0.24 s; see whether the arm's driver still runs",
+    )
     rig.run(0.2)
     assert rig.speeds(3).max() == 0.0
     rig.reports = True
@@ -630,10 +633,10 @@ def test_a_wrench_that_is_no_number_holds_until_a_good_one_comes(limits: dict) -
     rig.plan(deltas(x=0.02), 1.0)
     assert rig.run(0.1).mode == "running"
     rig.wrench = np.full(6, math.nan)  # type: ignore[assignment]
-    assert rig.run(TICK_S).reason == "the measured wrench is not finite"
+    assert rig.run(TICK_S).reason == "the measured wrench is not finite; see what sends it"
     rig.wrench = None
     rig.run(0.2)
-    assert {c.reason for c in rig.trace[-10:]} == {"the measured wrench is not finite"}
+    assert {c.reason for c in rig.trace[-10:]} == {"the measured wrench is not finite; see what sends it"}
     rig.wrench = np.zeros(6)  # type: ignore[assignment]
     assert rig.run(TICK_S).mode == "running"
 
@@ -644,7 +647,7 @@ def test_a_gripper_that_is_no_number_holds_while_good_poses_come() -> None:
     rig.run(0.1)
     rig.gripper = math.nan
     rig.run(0.3)
-    assert {c.reason for c in rig.trace[-15:]} == {"the measured gripper is not finite"}
+    assert {c.reason for c in rig.trace[-15:]} == {"the measured gripper is not finite; see what sends it"}
     rig.gripper = 0.0
     assert rig.run(TICK_S).mode == "running"
 
@@ -817,7 +820,7 @@ def test_a_run_has_an_id_of_its_own_from_start_to_end() -> None:
     command = rig.run(TICK_S)
     assert (command.mode, command.reason) == ("holding", "the last goal was reached")
     assert command.pose is not None and rig.controller.run == first
-    assert rig.plan(deltas(x=0.03)) == f"run {first} has ended"
+    assert rig.plan(deltas(x=0.03)) == f"run {first} has ended; call start"
     assert "still coming to rest" in rig.controller.start(rig.now)
     command = rig.run(0.5)
     assert (command.mode, command.reason) == ("idle", "the last goal was reached; call start")

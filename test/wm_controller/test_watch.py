@@ -34,11 +34,11 @@ def test_nothing_is_watched_that_was_never_heard() -> None:
 @pytest.mark.parametrize(
     ("name", "robot", "says"),
     [
-        ("wrench", None, "no wrench yet"),
-        ("joints", "fr3", "no joint state yet"),
-        ("robot", None, "no robot state yet"),
-        ("planner", None, "nothing was heard of the planner yet"),
-        ("encoder", None, "nothing was heard of the encoder yet"),
+        ("wrench", None, "no wrench yet; start what reports it"),
+        ("joints", "fr3", "no joint state yet; start what reports it"),
+        ("robot", None, "no robot state yet; start what reports it"),
+        ("planner", None, "nothing was heard of the planner yet; start it"),
+        ("encoder", None, "nothing was heard of the encoder yet; start it"),
     ],
 )
 def test_what_is_required_must_be_there(name: str, robot: str | None, says: str) -> None:
@@ -54,7 +54,7 @@ def test_joints_hold_near_an_end_and_near_a_singular_posture() -> None:
     assert "joint 6 is -0.10 rad" in w.on_joints(1.2, joints(q6=4.62), 1.2)
     assert "singular posture" in w.on_joints(1.3, joints(q4=-0.3), 1.3)
     assert w.on_joints(1.4, joints(), 1.4) == "" and w.hold(1.4) == ""
-    assert w.hold(1.7) == "no joint state for 0.30 s"
+    assert w.hold(1.7) == "no joint state for 0.30 s; see what reports it"
 
 
 def test_the_margin_can_be_wider_and_depends_on_the_robot() -> None:
@@ -111,7 +111,7 @@ def test_a_robot_state_is_as_stale_as_any() -> None:
     assert "1.00 s old" in w.hold(1.0)
     w.on_robot(RobotHealth(1.0, "MOVE"), 1.0)
     assert w.hold(1.1) == ""
-    assert w.hold(1.3) == "no robot state for 0.30 s"
+    assert w.hold(1.3) == "no robot state for 0.30 s; see what reports it"
     w.on_robot(RobotHealth(1.3, "MOVE"), 1.3)
     w.on_robot(RobotHealth(1.2, "MOVE"), 1.3)
     assert "older than the one before it" in w.hold(1.3)
@@ -138,7 +138,7 @@ def test_heartbeats() -> None:
     w.on_heartbeat("planner", 0.0)
     assert w.hold(2.0) == ""
     w.on_heartbeat("planner", 2.0)
-    assert w.hold(2.5) == "nothing was heard of the encoder for 2.5 s"
+    assert w.hold(2.5) == "nothing was heard of the encoder for 2.5 s; see whether it still runs"
 
 
 def test_after_a_fault_of_the_clock_all_has_to_come_again() -> None:
@@ -146,9 +146,10 @@ def test_after_a_fault_of_the_clock_all_has_to_come_again() -> None:
     w.on_joints(1.0, joints(), 1.0)
     w.on_robot(RobotHealth(1.0, "MOVE"), 1.0)
     w.forget_stamps()
-    assert w.hold(1.1) == "no joint state since the clock was set", "one that had fallen silent is not heard by that"
+    held = w.hold(1.1)
+    assert held == "no joint state since the clock was set; see what reports it", "a silent one is not heard by that"
     w.on_joints(1.2, joints(), 1.2)
-    assert w.hold(1.2) == "no robot state since the clock was set"
+    assert w.hold(1.2) == "no robot state since the clock was set; see what reports it"
     w.on_robot(RobotHealth(1.2, "MOVE"), 1.2)
     assert w.hold(1.2) == ""
     w.on_joints(1.4, joints(q4=-2.95), 1.4)
