@@ -215,7 +215,7 @@ def write_bundle(
     """
     path = Path(path)
     spec = config.from_dict(BundleSpec, dataclasses.asdict(spec), f"the spec of {path}")  # numpy's numbers to Python's
-    if path.exists() and not (path / SPEC_NAME).is_file():
+    if path.exists() and not (path / SPEC_NAME).is_file() and not (path.is_dir() and not any(path.iterdir())):
         raise BundleError(f"{path} exists and is not a model bundle; choose another folder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,11 +21,6 @@ Say = Callable[[str], None]
 PARTS = ("encoder", "predictor")
 
 
-def source(name: str) -> str:
-    """Where the checkpoints that a reader reads come from, and their licence. Raises BundleError."""
-    return checkpoints.reader(name).SOURCE
-
-
 def import_checkpoint(
     name: str, path: Path, out: Path, options: Mapping[str, Any], precision: str | None, say: Say
 ) -> Bundle:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from wm_core.errors import BundleError
+
 from . import architectures
 from .backends import load_part
 from .bundle import Bundle
@@ -34,7 +36,12 @@ class Verdict:
 
 
 def verify(bundle: Bundle, backend: str, batches: tuple[int, ...] = (1, 7)) -> Iterator[Verdict]:
-    """Compare each part that has weights. Raises what :func:`wm_models.backends.load_part` raises."""
+    """Compare each part that has weights.
+
+    Raises BundleError if none has any, and what :func:`wm_models.backends.load_part` raises.
+    """
+    if not any(name.endswith(".safetensors") for name in bundle.spec.files):
+        raise BundleError(f"{bundle.path} holds no weights to compare with, only graphs; import its checkpoint again")
     for name in sorted(bundle.spec.files):
         part, _, suffix = name.partition(".")
         if suffix != "safetensors":

@@ -34,3 +34,36 @@ def test_eval_refuses_a_camera_that_was_not_calibrated(tmp_path, capsys):
     given = ["eval", "--episodes", "1", "--calibration", str(tmp_path / "camera.yaml")]
     assert cli.run(given) == cli.EXIT_CANNOT_RUN
     assert "not calibrated" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("axes: {yaw_rad: 0.5}\n", "holds 'axes' already; choose another --out, or give --force"),
+        ("limits: {}\n", "has an unknown key 'limits'"),
+        ("axis: {}\n", "did you mean 'axes'?"),
+        ("fps: 1\nfps: 2\n", "has the key 'fps' twice"),
+    ],
+)
+def test_what_is_no_place_for_axes_is_refused_before_any_move(tmp_path, capsys, text, says):
+    out = tmp_path / "camera.yaml"
+    out.write_text(text)
+    assert cli.run(["calibrate", "--model", "nowhere/at_all", "--out", str(out)]) == cli.EXIT_CANNOT_RUN
+    assert says in capsys.readouterr().err and out.read_text() == text
+    (tmp_path / "file").touch()
+    assert cli.run(["calibrate", "--out", str(tmp_path / "file" / "camera.yaml")]) == cli.EXIT_CANNOT_RUN
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_by_force_axes_are_found_anew(tmp_path, capsys):
+    out = tmp_path / "camera.yaml"
+    out.write_text("axes: {yaw_rad: 0.5}\n")
+    assert cli.run(["calibrate", "--moves", "3", "--out", str(out), "--force"]) == cli.EXIT_CANNOT_RUN
+    assert "least_moves" in capsys.readouterr().err
+
+
+def test_eval_refuses_a_misspelt_key_beside_the_axes(tmp_path, capsys):
+    (tmp_path / "camera.yaml").write_text("axes: {yaw_rad: 0.5}\nfsp: 3\n")
+    given = ["eval", "--episodes", "1", "--calibration", str(tmp_path / "camera.yaml")]
+    assert cli.run(given) == cli.EXIT_CANNOT_RUN
+    assert "unknown key 'fsp'; did you mean 'fps'?" in capsys.readouterr().err

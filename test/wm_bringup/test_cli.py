@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +99,158 @@ def test_goals_command_takes_pictures(tmp_path: Path) -> None:
     assert cli.run(["goals", "--seed", "2", "--count", "2", "--output", str(tmp_path / "goals")]) == 0
     pictures = load_goals(tmp_path / "goals")
     assert len(pictures) == 2 and not np.array_equal(pictures[0], pictures[1])
+
+
+def test_pictures_that_are_there_are_not_mixed_with_new_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "goals"
+    folder.mkdir()
+    (folder / "goal_99.JPG").write_text("old")
+    (folder / "notes.txt").write_text("mine")
+    command = "goals", "--seed", "2", "--count", "2", "--output", folder
+    said = refusal(capsys, *command)
+    assert "holds 1 pictures already, such as goal_99.JPG" in said and "--force" in said and str(folder) in said
+    assert "the number of goal pictures" in refusal(
+        capsys, *command[:3], "--count", "99", "--output", folder, "--force"
+    )
+    assert (folder / "goal_99.JPG").exists(), "nothing goes before there is something new"
+    assert cli.run([str(word) for word in (*command, "--force")]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["goal_00.png", "goal_01.png", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--mode", "real", "--goal", "g", "--seed", "3"], "nobody reads --seed 3: there is no simulated scene"),
+        (["--mode", "real", "--goal", "g", "--goals", "3"], "nobody reads --goals 3: there is no simulated scene"),
+        (["--goal", "g", "--goals", "3"], "nobody reads --goals 3: --goal gives the pictures; leave it out"),
+        (["--arm", "droid"], "--arm droid is given, but not --mode: say --mode real, or --mode sim"),
+        (["--set", "controler.rate_hz=3"], "no node 'controler' (did you mean 'controller'?)"),
+        (["--set", "planner.subgoals={a: 1, a: 2}"], "has the key 'a' twice, in line 1"),
+        (["--set", "planner.samples=3", "--set", "planner.samples=4"], "planner.samples is given a second time"),
+        (["--set", "planner.subgoals={x: 1}", "--set", "planner.subgoals.x=2"], "planner.subgoals.x is given a second"),
+        (["--set", "planner.subgoals=1", "--set", "planner.subgoals.x=2"], "goes deeper than the value of 'subgoals'"),
+        (["--set", "planner.subgoals.x=2", "--set", "planner.subgoals=1"], "'subgoals' is given twice"),
+        (["--drop-guard", "force_stop_n"], "the guard force_stop_n is of a real arm"),
+        (["--set", "controller.role=calibrate"], "controller.role is given by whoever starts the graph"),
+        (["--mode", "mock_crisp", "--set", "controller.force_stop_n=null"], "drops the guard force_stop_n"),
+        (["--mode", "mock_crisp", "--arm", "fr3-crisp"], "did you mean 'fr3_crisp'?"),
+    ],
+)
+def test_what_nobody_reads_or_may_say(
+    broken: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert says in refusal(capsys, "pick_place", "--model", broken, *words)
+
+
+def test_names_are_answered_with_the_nearest(
+    broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "did you mean 'panda_pick_place'?" in refusal(capsys, "eval", "--model", "panda-pick-place")
+    monkeypatch.setitem(sys.modules, "torch", None)  # a name is no question of what is installed
+    assert "did you mean 'vjepa2_ac'?" in refusal(capsys, "models", "import", "vjepa2-ac")
+    assert "did you mean 'lewm'?" in refusal(capsys, "train", "--arch", "lewn")
+    assert "did you mean 'conv_jepa'?" in refusal(capsys, "models", "random", "conv-jepa", "--out", tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "--run", "run", "--out"),
+        ("models", "import", "lewm", "file", "--out"),
+        ("models", "random", "conv_jepa", "--set", "colour=3", "--out"),
+        ("models", "export", "bundle", "--out"),
+        ("picture", "trace.npz"),
+    ],
+)
+def test_what_is_there_is_replaced_only_by_force(
+    broken: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(path.read_bytes() for path in broken.iterdir())
+    said = refusal(capsys, *words, broken)
+    assert f"{broken} exists already" in said and "--force" in said
+    assert sorted(path.read_bytes() for path in broken.iterdir()) == before
+    assert "exists already" not in refusal(capsys, *words, broken, "--force"), "another refusal: nothing to work on"
+
+
+def test_an_export_goes_beside_its_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "file").touch()
+    assert f"{tmp_path / 'bundle'} exists already" in refusal(capsys, "export", "--run", tmp_path)
+
+
+class Command:
+    """A command that does what a test wants of it."""
+
+    __doc__ = "wm it: does it."
+
+    def __init__(self, act: Callable[[], int]) -> None:
+        self._act = act
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        pass
+
+    def run(self, _: argparse.Namespace) -> int:
+        return self._act()
+
+
+def ends(error: BaseException) -> Callable[[], int]:
+    def act() -> int:
+        raise error
+
+    return act
+
+
+def signalled(number: signal.Signals) -> Callable[[], int]:
+    def act() -> int:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(60.0)
+        finally:
+            print("ended in order")
+        return 0
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "says"),
+    [
+        (lambda: 0, 0, ""),
+        (lambda: 1, 1, ""),
+        (ends(ConfigError("no such thing")), 2, "wm: no such thing"),
+        (ends(ModuleNotFoundError("no", name="rclpy.node")), 2, "needs the Python module rclpy: source ROS 2's"),
+        (ends(ModuleNotFoundError("no", name="sensor_msgs")), 2, "needs the Python module sensor_msgs: source ROS 2's"),
+        (ends(ModuleNotFoundError("no", name="torch")), 2, "pip install -e '.[train]'"),
+        (ends(ModuleNotFoundError("no", name="cv2")), 2, "needs the Python module cv2: run ./wm of the clone"),
+        (signalled(signal.SIGINT), 130, "ended in order"),
+        (signalled(signal.SIGTERM), 143, "ended in order"),
+        (signalled(signal.SIGHUP), 129, "ended in order"),
+    ],
+)
+def test_exit_statuses(
+    act: Callable[[], int], status: int, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "command_modules", lambda: {"it": Command(act)})
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
+    assert cli.run(["it"]) == status
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
+    said = capsys.readouterr()
+    assert says in said.out + said.err
+
+
+def test_a_fault_of_wm_itself_is_no_answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(cli, "command_modules", lambda: {"it": Command(ends(ZeroDivisionError("why")))})
+    with pytest.raises(SystemExit) as end:
+        cli.main(["it"])
+    assert end.value.code == 2 and "ZeroDivisionError: why" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
+    command = f"{sys.executable} -m wm_bringup.cli --help | true; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_bundle_is_found_where_the_repository_keeps_it() -> None:

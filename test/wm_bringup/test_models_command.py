@@ -70,6 +70,23 @@ def test_without_a_file_import_says_where_to_get_one(capsys: pytest.CaptureFixtu
     assert "facebookresearch/vjepa2" in text and "MIT" in text
 
 
+def test_a_comparison_with_nothing_is_no_yes(small: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from wm_models.bundle import Bundle, write_bundle
+
+    bundle = Bundle.load(small)
+    graphs = {name: bundle.file(name) for name in bundle.spec.files if name.endswith(".onnx")}
+    write_bundle(tmp_path / "graphs", replace(bundle.spec, files={}), graphs, "# Graphs\n")
+    assert cli.run(["models", "verify", str(tmp_path / "graphs")]) == 2
+    assert "holds no weights to compare with, only graphs; import its checkpoint again" in capsys.readouterr().err
+
+
+def test_a_bench_of_nothing_could_not_be_done(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["models", "bench", str(small), "--backends", "abacus"]) == 2
+    assert "none of these back ends runs here" in capsys.readouterr().err
+
+
 def test_the_list_names_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["models", "list"]) == 0
     text = capsys.readouterr().out

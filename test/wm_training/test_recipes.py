@@ -76,5 +76,5 @@ def test_it_learns_and_its_bundle_runs(architecture, data, tmp_path):
 
 
 def test_an_architecture_without_a_recipe_is_refused():
-    with pytest.raises(WmError, match="cannot be trained here; choose one of: conv_jepa, lewm"):
+    with pytest.raises(WmError, match="no recipe for the architecture 'vjepa2_ac'; there are: conv_jepa, lewm"):
         recipe("vjepa2_ac")

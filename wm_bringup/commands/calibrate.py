@@ -18,6 +18,7 @@ from wm_bringup import paths
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the camera's preset; its other lines stay")
+    parser.add_argument("--force", action="store_true", help="replace the axes that the preset holds already")
     parser.add_argument("--model", default=paths.DEFAULT_BUNDLE, help="a bundle in models/ by name, or a path")
     parser.add_argument("--camera-azimuth", type=float, default=0.0, metavar="DEG", help="turn the simulated camera")
     parser.add_argument(
@@ -40,13 +41,21 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from wm_controller.node_config import ControllerNodeConfig
-    from wm_core import axes, config
+    from wm_core import axes, config, results
+    from wm_core.errors import ConfigError
     from wm_models.bundle import Bundle
     from wm_models.world_model import WorldModel
+    from wm_perception.node_config import CameraConfig
     from wm_planner.calibration import CalibrationConfig
     from wm_sim.scene import Camera, PandaScene
     from wm_training.calibrate import ROUNDS, calibrate_camera
 
+    results.check_writable(args.out)
+    if args.out.exists():
+        # What is no camera's preset is refused now, not when all moves are made.
+        config.load(CameraConfig, args.out)
+        if axes.SECTION in config.read_yaml(args.out) and not args.force:
+            raise ConfigError(f"{args.out} holds '{axes.SECTION}' already; choose another --out, or give --force")
     settings = CalibrationConfig(moves=args.moves, seed=args.seed)
     controller = config.load(ControllerNodeConfig, args.controller or paths.share() / "config" / "arms" / "sim.yaml")
     bundle = Bundle.load(paths.bundle_folder(args.model))

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from wm_core.errors import WmError
     from wm_models.bundle import Bundle
     from wm_models.world_model import WorldModel
+    from wm_perception.node_config import CameraConfig
     from wm_planner.axes import turned
     from wm_planner.planner import Planner, PlannerConfig
     from wm_planner.proposals import bundled
@@ -64,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     bundle = Bundle.load(paths.bundle_folder(args.model))
     model = WorldModel(bundle, args.backend, args.threads)
     proposal = bundled(bundle, settings.proposal, args.backend, args.threads, settings.search, controller.limits)
+    if args.calibration is not None:
+        config.load(CameraConfig, args.calibration)  # a key that nobody knows may be a misspelt one of the axes
     calibrated = axes.Axes() if args.calibration is None else axes.load(args.calibration)
     calibrated = replace(calibrated, turned_hand=calibrated.turned_hand or args.turn_hand)
     hand_yaw_rad = calibrated.yaw_rad if calibrated.turned_hand else 0.0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wm_bringup import bench, paths
+from wm_bringup.commands import refuse_to_replace
 from wm_core import config
 from wm_core.errors import ConfigError, WmError
 
@@ -36,17 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--option", action="append", default=[], metavar="KEY=VALUE", help="what the file does not say"
     )
     _precision(command, "also export graphs in this precision; the torch back end needs none")
+    _force(command)
 
     command = add("random", "a bundle with random weights, for benchmarks of a size whose checkpoint is not at hand")
     command.add_argument("architecture")
     command.add_argument("--out", type=Path, required=True, help="folder of the bundle")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="sizes that differ")
     _precision(command, "also export graphs in this precision")
+    _force(command)
 
     command = add("export", "graphs of a bundle's weights in another precision, compared with torch")
     command.add_argument("bundle", type=Path)
     command.add_argument("--out", type=Path, required=True, help="folder of the new bundle")
     command.add_argument("--precision", choices=PRECISIONS, default="bfloat16")
+    _force(command)
 
     command = add("verify", "a back end against torch, on random inputs")
     command.add_argument("bundle", type=Path)
@@ -86,6 +90,10 @@ def _precision(command: argparse.ArgumentParser, text: str) -> None:
     command.add_argument("--precision", choices=PRECISIONS, help=text)
 
 
+def _force(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--force", action="store_true", help="replace the bundle that is at --out")
+
+
 def run(args: argparse.Namespace) -> int:
     try:
         return args.models_run(args)
@@ -110,23 +118,32 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from wm_models import importer
+    from wm_models import checkpoints
 
+    reader = checkpoints.reader(args.model)  # a name that nobody knows is no question of what is installed
     if args.checkpoint is None:
-        print(importer.source(args.model))
+        print(reader.SOURCE)
         return 0
     out = Path("models") / args.model if args.out is None else args.out
+    refuse_to_replace(out, args.force)
+    from wm_models import importer
+
     bundle = importer.import_checkpoint(args.model, args.checkpoint, out, _options(args.option), args.precision, _say)
     return _report(bundle)
 
 
 def _random(args: argparse.Namespace) -> int:
+    from wm_models import architectures
+
+    architectures.check(args.architecture)
+    refuse_to_replace(args.out, args.force)
     from wm_models import importer
 
     return _report(importer.random_bundle(args.architecture, args.out, _options(args.set), args.precision, _say))
 
 
 def _export(args: argparse.Namespace) -> int:
+    refuse_to_replace(args.out, args.force)
     from wm_models import importer
 
     return _report(importer.export_again(args.bundle, args.out, args.precision, _say))
@@ -170,9 +187,13 @@ def _bench(args: argparse.Namespace) -> int:
     setting = bench.Setting(args.samples, args.iterations, args.horizon)
     print(f"{args.bundle.name}: {setting.samples} x {setting.iterations}, horizon {setting.horizon}, p50 / p99")
     print(f"{'back end':32}{'precision':14}{'threads':9}{'ms per frame':20}ms per plan")
+    ran = False
     for row in bench.table(Bundle.load(args.bundle), args.backends, setting, args.repeats, args.threads):
         name, precision, threads, frame, plan = row.cells()
         print(f"{name:32}{precision:14}{threads:9}{frame:20}{plan}".rstrip())
+        ran |= not row.fault
+    if not ran:
+        raise WmError("none of these back ends runs here; the table says why")
     return 0
 
 

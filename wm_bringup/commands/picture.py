@@ -8,15 +8,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from wm_bringup.commands import refuse_to_replace
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("trace", type=Path, help="trace of the run (.npz)")
     parser.add_argument("out", type=Path, help="picture to write (.png)")
+    parser.add_argument("--force", action="store_true", help="replace the picture that is there")
     parser.add_argument("--columns", type=int, default=4, help="tiles in a row")
     parser.add_argument("--rows", type=int, default=2, help="rows of tiles, evenly spaced in time")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    refuse_to_replace(arguments.out, arguments.force)
     import cv2
     import numpy as np
     from tqdm import tqdm

@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from wm_models import architectures
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path("data/panda_pick_place"), help="folder of the data")
@@ -18,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    architectures.check(args.arch)  # a name that nobody knows is no question of what is installed
     try:
         import torch
         from tqdm import tqdm
@@ -25,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
         from wm_core.errors import WmError
 
         raise WmError("training needs PyTorch: pip install -e '.[train]'") from None
+    from wm_bringup.cli import interrupted_status
     from wm_training.dataset import Episodes
     from wm_training.proposal import ProposalConfig
     from wm_training.recipes import recipe
@@ -43,11 +47,11 @@ def run(args: argparse.Namespace) -> int:
 
         try:
             metrics = trainer.run(progress)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             trainer.save()
             bar.close()
             print(f"stopped at iteration {trainer.iteration}; run the same command again to go on")
-            return 130
+            return interrupted_status(interrupt)
     settings = ProposalConfig(seed=args.seed)
     with tqdm(total=settings.iterations, unit="it", desc="proposal") as bar:
         trainer.train_proposal(settings, lambda count, terms: bar.update(count))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from wm_core import config
 from wm_core.errors import BundleError
+from wm_core.names import unknown
 from wm_models.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -35,10 +36,15 @@ ARCHITECTURES = {
 }
 
 
+def check(name: str) -> None:
+    """Raises BundleError if there is no architecture of that name. Needs no PyTorch."""
+    if name not in ARCHITECTURES:
+        raise BundleError(unknown("architecture", name, ARCHITECTURES))
+
+
 def module_of(name: str) -> ModuleType:
     """The file of an architecture. Raises BundleError if the name is not known or PyTorch is not installed."""
-    if name not in ARCHITECTURES:
-        raise BundleError(f"there is no architecture '{name}'; known are: {', '.join(sorted(ARCHITECTURES))}")
+    check(name)
     try:
         return importlib.import_module(ARCHITECTURES[name])
     except ImportError as error:

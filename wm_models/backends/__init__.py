@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from wm_core import config
 from wm_core.errors import BundleError, ConfigError
+from wm_core.names import unknown
 
 from ..bundle import Bundle
 from .base import Backend, BackendError, BackendUnavailableError
@@ -25,13 +26,13 @@ class Source(NamedTuple):
 #: By name. A module is imported only when its back end is asked for.
 BACKENDS = {
     "onnxruntime": Source("wm_models.backends.onnxruntime", "OnnxRuntimeBackend", "pip install onnxruntime"),
-    "openvino": Source("wm_models.backends.openvino", "OpenVinoBackend", "pip install 'wm_bringup[openvino]'"),
+    "openvino": Source("wm_models.backends.openvino", "OpenVinoBackend", "pip install -e '.[openvino]'"),
     "tensorrt": Source(
         "wm_models.backends.tensorrt",
         "TensorRtBackend",
-        "pip install 'wm_bringup[tensorrt]' on a machine with an NVIDIA GPU",
+        "pip install -e '.[tensorrt]' on a machine with an NVIDIA GPU",
     ),
-    "torch": Source("wm_models.backends.torch", "TorchBackend", "pip install 'wm_bringup[train]'"),
+    "torch": Source("wm_models.backends.torch", "TorchBackend", "pip install -e '.[train]'"),
 }
 
 __all__ = ["BACKENDS", "Backend", "BackendError", "BackendUnavailableError", "available", "load_backend", "load_part"]
@@ -97,7 +98,7 @@ def available() -> dict[str, str]:
 
 def _find(name: str) -> type[Backend]:
     if name not in BACKENDS:
-        raise BackendUnavailableError(f"there is no back end '{name}'; choose one of: {', '.join(sorted(BACKENDS))}")
+        raise BackendUnavailableError(unknown("back end", name, BACKENDS))
     source = BACKENDS[name]
     try:
         return getattr(importlib.import_module(source.module), source.class_name)

@@ -135,5 +135,11 @@ def choose(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def one_line(error: object, length: int = 200) -> str:
-    """An error's text for a sentence."""
-    return " ".join(str(error).split())[:length]
+    """An error's text for a sentence. What is too long loses its middle: libraries begin with where they failed and end
+    with why.
+    """
+    text = " ".join(str(error).split())
+    if len(text) <= length:
+        return text
+    head = length // 3
+    return f"{text[:head]} ... {text[len(text) - (length - head - 5) :]}"

@@ -48,6 +48,11 @@ class OnnxRuntimeBackend(Backend):
                     f"ONNX Runtime cannot compute {onnx_path} on a CPU ({one_line(error)}); "
                     "choose another back end, or export the bundle in float32"
                 ) from None
+            if "IR version" in str(error):
+                raise BundleError(
+                    f"{onnx_path} was written for a newer ONNX Runtime than {onnxruntime.__version__} "
+                    f"({one_line(error)}); pip install --upgrade onnxruntime, or export the bundle again"
+                ) from None
             raise BundleError(
                 f"{onnx_path} cannot be read as an ONNX model ({one_line(error)}); "
                 "fetch the bundle again or export it again"

@@ -104,7 +104,7 @@ class TensorRtBackend(Backend):
         if version < OLDEST:
             raise BackendUnavailableError(
                 f"TensorRT {trt.__version__} is too old, at least {'.'.join(map(str, OLDEST))} is needed; "
-                "install it: pip install 'wm_bringup[tensorrt]'"
+                "install it: pip install -e '.[tensorrt]'"
             )
         limits = Limits.of(onnx_path, options.max_batch, options.opt_batch, options.max_window)
         digest = graph_digest(onnx_path)

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from wm_core.errors import BundleError, ConfigError
+from wm_core.names import unknown
 
 from ..bundle import ActionSpec, PreprocessSpec
 
@@ -59,7 +60,7 @@ class Imported:
 def reader(name: str) -> ModuleType:
     """The module that reads a family of checkpoints. Raises BundleError if it is not known or PyTorch is missing."""
     if name not in READERS:
-        raise BundleError(f"there is no checkpoint reader '{name}'; known are: {', '.join(sorted(READERS))}")
+        raise BundleError(unknown("checkpoint reader", name, READERS))
     try:
         return importlib.import_module(READERS[name])
     except ImportError as error:
@@ -75,7 +76,7 @@ def read(name: str, path: str | Path, options: Mapping[str, Any] | None = None) 
     known = list(inspect.signature(module.read).parameters)[1:]
     for option in options:
         if option not in known:
-            raise ConfigError(f"the checkpoint reader '{name}' has no option '{option}'; known are: {', '.join(known)}")
+            raise ConfigError(unknown(f"option of {name} by the name", option, known))
     return module.read(path, **options)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from wm_core import config
 from wm_core.errors import WmError
+from wm_core.names import unknown
 from wm_models import architectures
 from wm_models.architectures.proposal import Scaling
 
@@ -91,7 +92,7 @@ class Recipe(nn.Module, ABC):
 def recipe(architecture: str) -> type[Recipe]:
     """The recipe of an architecture. Raises WmError if there is none."""
     if architecture not in RECIPES:
-        raise WmError(f"'{architecture}' cannot be trained here; choose one of: {', '.join(sorted(RECIPES))}")
+        raise WmError(unknown("recipe for the architecture", architecture, RECIPES))
     return importlib.import_module(RECIPES[architecture]).Recipe
 
 

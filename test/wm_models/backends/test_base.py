@@ -14,11 +14,25 @@ from wm_models.backends import (
     load_backend,
     load_part,
 )
+from wm_models.backends.base import one_line
 
 
 def test_unknown_back_end(graphs):
-    with pytest.raises(BackendUnavailableError, match=r"choose one of: .*onnxruntime.*tensorrt"):
+    with pytest.raises(BackendUnavailableError, match=r"no back end 'abacus'; there are: onnxruntime.*tensorrt"):
         load_backend("abacus", graphs["encoder.onnx"])
+    with pytest.raises(BackendUnavailableError, match=r"no back end 'onnx-runtime' \(did you mean 'onnxruntime'\?\)"):
+        load_backend("onnx-runtime", graphs["encoder.onnx"])
+
+
+def test_a_long_error_keeps_its_beginning_and_its_end():
+    text = "where " * 30 + "in the middle " * 50 + "and why"
+    line = one_line(text)
+    assert len(line) == 200 and line.startswith("where where") and line.endswith("and why") and " ... " in line
+    assert (
+        one_line("short\n  text") == "short text"
+        and len(one_line("x" * 201)) == 200
+        and one_line("y" * 200) == "y" * 200
+    )
 
 
 def test_no_threads(graphs):
@@ -57,8 +71,8 @@ def test_available_says_what_to_install(monkeypatch):
     found = available()
     assert found.keys() == BACKENDS.keys()
     assert found["onnxruntime"] == ""
-    assert "pip install 'wm_bringup[tensorrt]'" in found["tensorrt"]
-    assert "pip install 'wm_bringup[openvino]'" in found["openvino"]
+    assert "pip install -e '.[tensorrt]'" in found["tensorrt"]
+    assert "pip install -e '.[openvino]'" in found["openvino"]
 
 
 def test_the_package_imports_no_library():

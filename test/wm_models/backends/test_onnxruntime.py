@@ -112,3 +112,25 @@ def test_reports_the_precision_between_float32_inputs_and_outputs(in_precision, 
 def test_what_the_cpu_has_no_kernels_for_is_said(in_precision):
     with pytest.raises(BundleError, match="choose another back end, or export the bundle in float32"):
         load_backend("onnxruntime", in_precision(onnx.TensorProto.BFLOAT16))
+
+
+def test_a_graph_of_a_newer_format_says_so_and_what_to_do(graphs, tmp_path):
+    model = onnx.load(graphs["predictor.onnx"])
+    model.ir_version = 99
+    path = tmp_path / ("a_folder_with_a_long_name" * 6) / "predictor.onnx"
+    path.parent.mkdir()
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(
+        BundleError, match=r"was written for a newer ONNX Runtime than .*; pip install --upgrade"
+    ) as error:
+        load_backend("onnxruntime", path)
+    assert "99" in str(error.value) and str(path) in str(error.value)
+
+
+def test_a_graph_that_cannot_be_read_says_why(graphs, tmp_path):
+    model = onnx.load(graphs["predictor.onnx"])
+    model.graph.node[0].op_type = "NobodyKnowsThis"
+    path = tmp_path / "predictor.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(BundleError, match=r"cannot be read as an ONNX model .*NobodyKnowsThis.*fetch the bundle again"):
+        load_backend("onnxruntime", path)

@@ -9,7 +9,7 @@ import pytest
 from wm_core.errors import BundleError
 from wm_models.backends import BackendError, load_backend
 
-openvino = pytest.importorskip("openvino", reason="openvino is not installed: pip install 'wm_bringup[openvino]'")
+openvino = pytest.importorskip("openvino", reason="openvino is not installed: pip install -e '.[openvino]'")
 
 
 @pytest.fixture

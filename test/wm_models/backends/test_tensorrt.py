@@ -322,7 +322,7 @@ def test_without_the_libraries(graphs, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     for name in MODULES:
         monkeypatch.delitem(sys.modules, name, raising=False)
-    with pytest.raises(BackendUnavailableError, match=r"pip install 'wm_bringup\[tensorrt\]'"):
+    with pytest.raises(BackendUnavailableError, match=r"pip install -e '\.\[tensorrt\]'"):
         load_backend("tensorrt", graphs["predictor.onnx"])
 
 

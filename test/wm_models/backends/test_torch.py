@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'wm_bringup[train]'")
-pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'wm_bringup[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
+pytest.importorskip("safetensors", reason="safetensors is not installed: pip install -e '.[train]'")
 
 from safetensors.torch import save_file  # noqa: E402
 

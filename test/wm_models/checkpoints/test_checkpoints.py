@@ -130,7 +130,9 @@ def test_readers_by_name(tmp_path):
     assert "MIT" in checkpoints.reader("vjepa2_ac").SOURCE
     with pytest.raises(BundleError, match="no checkpoint reader 'gpt'"):
         checkpoints.reader("gpt")
-    with pytest.raises(ConfigError, match="has no option 'colour'; known are: encoder, encoder_heads"):
+    with pytest.raises(
+        ConfigError, match="no option of vjepa2_ac by the name 'colour'; there are: encoder, encoder_heads"
+    ):
         checkpoints.read("vjepa2_ac", tmp_path / "a.pt", {"colour": 1})
     with pytest.raises(BundleError, match="there is no checkpoint at"):
         checkpoints.read("vjepa2_ac", tmp_path / "a.pt")
