@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_core import results
 from wm_core.errors import WmError
 
 from .scene import CUBE_HALF_M, HOME_POSE, PandaScene
@@ -162,18 +163,18 @@ def pick_goals(count: int, available: int) -> list[int]:
 
 
 def record_goals(seed: int, folder: str | Path, goals: int = 8) -> list[Path]:
-    """Let the expert act in scene ``seed`` and write ``goals`` pictures (PNG) to ``folder``; returns their paths."""
+    """Let the expert act in scene ``seed`` and write ``goals`` pictures (PNG) to ``folder``; returns their paths.
+
+    Raises WmError if one cannot be written.
+    """
     scene = PandaScene(seed)
     try:
         shown = demonstrate(scene)
     finally:
         scene.close()
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, index in enumerate(pick_goals(goals, len(shown.frames))):
-        path = folder / f"goal_{number:02d}.png"
-        if not cv2.imwrite(str(path), cv2.cvtColor(shown.frames[index], cv2.COLOR_RGB2BGR)):
-            raise WmError(f"cannot write {path}")
-        paths.append(path)
+        paths.append(Path(folder) / f"goal_{number:02d}.png")
+        picture = cv2.imencode(".png", cv2.cvtColor(shown.frames[index], cv2.COLOR_RGB2BGR))[1]
+        results.write_bytes(paths[-1], picture.tobytes())
     return paths

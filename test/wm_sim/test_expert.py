@@ -38,3 +38,9 @@ def test_recorded_goals_are_pictures_in_order(tmp_path):
     paths = record_goals(3, tmp_path / "goals", goals=3)
     assert [p.name for p in paths] == ["goal_00.png", "goal_01.png", "goal_02.png"]
     assert cv2.imread(str(paths[0])).shape == (128, 128, 3)
+
+
+def test_pictures_that_cannot_be_written_are_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WmError, match=r"cannot write .*goal_00\.png"):
+        record_goals(3, tmp_path / "file", goals=1)
