@@ -106,10 +106,10 @@ class PickPlace:
         goal = folder / "goals" if self._arguments.goal is None else self._arguments.goal
         declared = self._graph(goal)
         rclpy.init(args=list(NO_LOG_FILES), signal_handler_options=SignalHandlerOptions.NO)
+        self._executor = SingleThreadedExecutor()
         try:
             names = [spec.name for spec in declared.nodes]
             self._monitor = Monitor(names, self._controller, self._arguments.mode != "real", self._beats)
-            self._executor = SingleThreadedExecutor()
             self._executor.add_node(self._monitor)
             if isinstance(self._interrupted, Interrupts):
                 self._interrupted.around_suspend = self._suspend
@@ -123,6 +123,8 @@ class PickPlace:
             outcome = self._conclude(folder, outcome)
             return outcome.status
         finally:
+            for node in self._executor.get_nodes():
+                node.destroy_node()  # a campaign's next run would still find it in the graph
             rclpy.try_shutdown()
 
     # --- the three parts of a run -------------------------------------------------------------------------------------

@@ -22,8 +22,6 @@ class ControllerNodeConfig(ControllerConfig):
     measured: MeasuredConfig = field(default_factory=MeasuredConfig)
     #: Whose plans are followed, one of ROLES.
     role: str = "planner"
-    #: The node that publishes ``<role>/plan``, where that is not the role's own, such as a filter between the two.
-    plan_node: str = ""
     #: Process whose end or suspension stops the arm; 0: the one that started the node.
     launcher_pid: int = 0
     #: Whether that process also publishes ``launcher/heartbeat`` (std_msgs/Empty); silence stops the arm.

@@ -53,7 +53,7 @@ class Peers:
         self._voices = voices = Voices(node)
         for topic in outputs:
             voices.watch(topic, own=True)
-        voices.watch(self._plans, c.plan_node if c.plan_node else c.role)
+        voices.watch(self._plans, c.role)
         m = c.measured
         of_robot = () if c.robot is None else (m.joints_topic, m.robot_topic)
         for topic in (m.pose_topic, m.gripper_topic, m.wrench_topic, *of_robot):

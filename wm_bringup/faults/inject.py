@@ -146,13 +146,6 @@ class Alter(Injection):
             dataclasses.replace(spec, remappings=(*spec.remappings, away)) if spec.name == source else spec
             for spec in graph.nodes
         )
-        if source == "planner":  # the controller takes plans from nobody but whom it is told of
-            nodes = (
-                dataclasses.replace(spec, parameters={**spec.parameters, "plan_node": INTERPOSER})
-                if spec.name == "controller"
-                else spec
-                for spec in nodes
-            )
         return dataclasses.replace(graph, nodes=(*nodes, between))
 
     def begin(self, site: Site) -> float:
