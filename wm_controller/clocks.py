@@ -21,6 +21,15 @@ class Clocks:
         self._node, self._controller = node, controller
         # rclpy's own hints do not know that the clock of a node is a ROSClock.
         self._stamps = StampClock(simulated=getattr(node.get_clock(), "ros_time_is_active", False))
+        self._set = False  # since the last tick
+
+    def tick_s(self) -> float:
+        """The time of a tick, s: it sees a fault that was found since the last one, and the next tick finds it over."""
+        now_s = self.steady_s()
+        if not self._set:
+            self._controller.trouble("clock", "")
+        self._set = False
+        return now_s
 
     def steady_s(self) -> float:
         """The steady time, s; at the same moment the ROS clock is looked at."""
@@ -28,7 +37,9 @@ class Clocks:
             before_s, ros_s = time.monotonic(), self._node.now_s()
             if time.monotonic() - before_s < CLOCKS_APART_S:
                 break
-        self._controller.trouble("clock", self._stamps.observe(ros_s, before_s))
+        if fault := self._stamps.observe(ros_s, before_s):
+            self._set = True
+            self._controller.trouble("clock", fault)
         return before_s
 
     def to_steady(self, stamp_s: float) -> float:

@@ -110,7 +110,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
     # --- tick ---------------------------------------------------------------------------------------------------------
     def _tick(self) -> None:
         start = time.perf_counter()
-        now_s = self._clocks.steady_s()
+        now_s = self._clocks.tick_s()
         self._senses.take(now_s)
         command = self._controller.tick(now_s)
         if command.pose is not None:

@@ -17,9 +17,12 @@ from .spatial import Quat, Vec, add, length, minus, scaled, turn_between, turned
 #: Clocks of two machines under NTP or PTP agree better than this; a stamp further in the future is a wrong clock.
 FUTURE_S = 0.05
 #: A clock that gains or loses more than this within REFERENCE_S was set: ntpd slews by 0.5 ms a second, chronyd by at
-#: most 83 ms (its maxslewrate). A simulated clock that does not go on for longer than this stands still.
+#: most 83 ms (its maxslewrate).
 CLOCK_JUMP_S = 0.1
 REFERENCE_S = 1.0
+#: A simulated clock that does not go on for so long stands still (simulators publish it at 60 Hz or more). Braking is
+#: to begin within 0.1 s, and up to a tick and a message may lie between this and the command.
+STILL_S = 0.06
 #: How fast the offset between the clocks is followed: faster than any daemon slews, and slow enough that one late
 #: reading of a clock, in a process that was interrupted, does not change the order of two stamps.
 SLEW = 0.1
@@ -115,7 +118,7 @@ class StampClock:
         if went_s != 0.0 or not self._simulated:
             self._moved_s = self._steady_s
         still_s = self._steady_s - self._moved_s
-        if still_s > CLOCK_JUMP_S:
+        if still_s > STILL_S:
             return f"the simulated clock has stood still for {still_s:.1f} s; let the simulator run on"
         return ""
 

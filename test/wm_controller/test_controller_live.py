@@ -1,0 +1,365 @@
+"""The controller as a process of its own, with a stand-in for all that is around it; judged by the stream it publishes.
+
+Times are those of this process's steady clock, at which messages came. How late messages come on a machine that is busy
+is measured alongside, and allowed for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rclpy
+from geometry_msgs.msg import PoseStamped, TwistStamped
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.executors import SingleThreadedExecutor
+from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from wm_core.limits import Limits
+from wm_ros import convert, qos
+
+KINDS = ("pose_stream", "twist_stream")
+START = np.array([0.45, -0.2, 0.3, np.pi, 0.0, 0.3])
+PERIOD_S = 1.0  # of a plan: an arm that does not brake goes on for as long
+SPEED_M_S = 0.05
+LIMITS = Limits()
+#: From this speed to rest; the ramps of the acceleration take some ticks at both ends.
+BRAKES_S = SPEED_M_S / LIMITS.accel_m_s2 + 0.1
+#: Braking begins within this time of wall time.
+BEGINS_S = 0.1
+#: How often the queue orders are tried; a campaign sets it to 20.
+REPEATS = int(os.environ.get("WM_LIVE_REPEATS", "1"))
+
+# The clock that a person sets is that of this one process: SIGUSR1 sets it 10 s back, SIGUSR2 forward.
+CONTROLLER = """
+import signal, sys
+from wm_controller.controller_node import ControllerNode
+from wm_ros.node import run_node
+
+class Shifted(ControllerNode):
+    shift_s = 0.0
+    fails = False
+
+    def now_s(self):
+        return super().now_s() + self.shift_s
+
+    def _tick(self):
+        if Shifted.fails:
+            raise RuntimeError("a bug")
+        super()._tick()
+
+def shift(by_s):
+    def handler(*_):
+        Shifted.shift_s += by_s
+    return handler
+
+def fail(*_):
+    Shifted.fails = True
+
+signal.signal(signal.SIGUSR1, shift(-10.0))
+signal.signal(signal.SIGUSR2, shift(10.0))
+signal.signal(signal.SIGALRM, fail)
+sys.exit(run_node(Shifted))
+"""
+#: Starts the controller and lives on, as ``ros2 launch`` does.
+PARENT = "import subprocess, sys; child = subprocess.Popen(sys.argv[1:]); print(child.pid, flush=True); child.wait()"
+
+
+class Cell:
+    """An arm that follows at once, one who plans to move along y for ever, and the clients of an operator."""
+
+    def __init__(self, folder: Path, kind: str, simulated: bool = False, parent: bool = False) -> None:
+        self.kind, self.simulated = kind, simulated
+        self.shift_s, self.clock_runs, self.clock_back_s, self.clock_s = 0.0, simulated, 0.0, -1.0
+        self.plans, self.planned_s = True, 0.0
+        self.pose = START.copy()
+        self.states: list[dict] = []
+        self.moves: list[tuple[float, float]] = []  # when a target or twist came, and how much it moves
+        self.sent_s: list[float] = []  # when targets came
+        self.begun_s = time.monotonic()
+        self._context = rclpy.context.Context()
+        rclpy.init(context=self._context)
+        self._arm, self._planner = (rclpy.create_node(n, context=self._context) for n in ("arm", "planner"))
+        self._poses = self._arm.create_publisher(PoseStamped, "arm/current_pose", qos.SENSOR)
+        self._grippers = self._arm.create_publisher(JointState, "arm/gripper", qos.SENSOR)
+        self._plans = self._planner.create_publisher(JointTrajectory, "planner/plan", qos.COMMAND)
+        self._status = self._planner.create_publisher(String, "planner/status", qos.LATCHED)
+        self._clock = self._arm.create_publisher(ClockMessage, "/clock", 1) if simulated else None
+        self._arm.create_subscription(PoseStamped, "arm/target_pose", self._on_target, 50)
+        self._arm.create_subscription(TwistStamped, "servo_node/delta_twist_cmds", self._on_twist, 50)
+        self._arm.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
+        self.clients = {n: self._arm.create_client(Trigger, n) for n in ("start", "stop", "resume")}
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._arm.create_timer(0.01, self._live, clock=steady)
+        self._planner.create_timer(0.1, self._plan, clock=steady)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        for node in (self._arm, self._planner):
+            self._executor.add_node(node)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+        file = folder / "controller.py"
+        file.write_text(CONTROLLER)
+        parameters = [f"arm.kind:={kind}", "arm.gripper.kind:=none", f"use_sim_time:={str(simulated).lower()}"]
+        command = [sys.executable, str(file), "--ros-args", *(w for p in parameters for w in ("-p", p))]
+        self.log = (folder / "log").open("w+")
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PARENT, *command] if parent else command,
+            stdout=subprocess.PIPE, stderr=self.log, env=env, text=True, start_new_session=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.pid = int(self.process.stdout.readline()) if parent else self.process.pid
+
+    # --- around the controller ----------------------------------------------------------------------------------------
+    def _now_s(self) -> float:
+        if self.simulated:
+            return max(self.clock_s, 0.0)
+        return time.time() + self.shift_s
+
+    def _live(self) -> None:
+        if self._clock is not None and self.clock_runs:
+            self.clock_s = 100.0 + time.monotonic() - self.begun_s - self.clock_back_s
+            self._clock.publish(ClockMessage(clock=convert.s_to_stamp(self.clock_s)))
+        stamp = convert.s_to_stamp(self._now_s())
+        self._grippers.publish(convert.gripper_to_msg(0.0, stamp))
+        self._poses.publish(convert.pose_to_msg(self.pose, stamp, "base"))
+
+    def _plan(self) -> None:
+        self._status.publish(String(data=json.dumps({"instance": "one", "run": "", "done": False})))
+        if self.plans and time.monotonic() - self.planned_s >= 0.5 * PERIOD_S:
+            self.planned_s = time.monotonic()
+            deltas = np.zeros((2, 7))
+            deltas[:, 1] = SPEED_M_S * PERIOD_S
+            self._plans.publish(convert.plan_to_msg(deltas, PERIOD_S, convert.s_to_stamp(self._now_s()), "base"))
+
+    def _on_target(self, msg: PoseStamped) -> None:
+        now_s, pose = time.monotonic(), convert.msg_to_pose(msg)
+        self.sent_s.append(now_s)
+        if self.kind == "pose_stream":
+            self.moves.append((now_s, float(np.linalg.norm(pose[:3] - self.pose[:3]))))
+        self.pose = pose
+
+    def _on_twist(self, msg: TwistStamped) -> None:
+        v, w = msg.twist.linear, msg.twist.angular
+        self.moves.append((time.monotonic(), float(np.linalg.norm([v.x, v.y, v.z, w.x, w.y, w.z]))))
+
+    def _on_state(self, msg: String) -> None:
+        self.states.append(json.loads(msg.data))
+
+    # --- what a test does and asks ------------------------------------------------------------------------------------
+    def until(self, true: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not true():
+            self.log.seek(0)
+            assert time.monotonic() < deadline, f"{what}; states {self.states[-3:]}; log {self.log.read()[-2000:]}"
+            time.sleep(0.01)
+
+    def call(self, name: str) -> Trigger.Response:
+        self.until(self.clients[name].service_is_ready, f"no service {name}")
+        answer = self.clients[name].call_async(Trigger.Request())
+        self.until(answer.done, f"{name} is not answered")
+        return answer.result()
+
+    @property
+    def mode(self) -> str:
+        return self.states[-1]["mode"] if self.states else ""
+
+    def move(self) -> None:
+        """Start, and wait until the arm moves at an even speed by a plan that has just begun."""
+
+        def started() -> bool:
+            return self.call("start").success or self.mode in ("holding", "running")
+
+        self.until(started, "not started")
+        self.until(
+            lambda: self.mode == "running" and self._moving() and 0.1 < time.monotonic() - self.planned_s < 0.2,
+            "it does not move",
+        )
+
+    def _moving(self) -> bool:
+        return len(self.moves) > 20 and all(moved > 1e-4 for _, moved in self.moves[-15:])
+
+    def assert_brakes(self, since_s: float, seen_s: float = 0.0) -> None:
+        """Braking begins in time after ``since_s``, and ends at rest.
+
+        ``seen_s``: how long it may take until it is seen. The longest time between two messages is allowed for, too.
+        """
+        self.until(lambda: self._rest_s(since_s) is not None, "it does not come to rest", 6.0)
+        rest_s = self._rest_s(since_s)
+        assert rest_s is not None
+        before = [(t, moved) for t, moved in self.moves if since_s - 0.5 < t <= since_s]
+        after = [(t, moved) for t, moved in self.moves if since_s < t <= rest_s]
+        held_up_s = float(np.diff([t for t, _ in before + after]).max())
+        speed = float(np.median([moved for _, moved in before[-5:]]))
+        even = [t for t, moved in after if moved > 0.85 * speed]
+        begins_s = next(t for t, _ in after if t > max([since_s, *even]))
+        assert begins_s - since_s < BEGINS_S + seen_s + held_up_s
+        assert rest_s - begins_s < BRAKES_S + held_up_s
+
+    def _rest_s(self, since_s: float) -> float | None:
+        """When the first of three messages came that move nothing."""
+        late = [(t, moved) for t, moved in list(self.moves) if t > since_s]
+        for a, b, c in zip(late, late[1:], late[2:], strict=False):
+            if max(a[1], b[1], c[1]) < 1e-7:
+                return a[0]
+        return None
+
+    def said(self, words: str) -> bool:
+        return any(words in state["reason"] for state in self.states)
+
+    def signal(self, number: signal.Signals) -> float:
+        now_s = time.monotonic()
+        os.kill(self.pid, number)
+        return now_s
+
+    def close(self) -> None:
+        for pid in {self.pid, self.process.pid}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self._executor.shutdown()
+        self._thread.join(5.0)
+        for node in (self._arm, self._planner):
+            node.destroy_node()
+        rclpy.shutdown(context=self._context)
+        self.log.close()
+
+
+@pytest.fixture
+def cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cell]]:
+    # Of a controller that was killed the graph tells for 20 s: each has a domain of its own.
+    domains = itertools.count(int(os.environ["ROS_DOMAIN_ID"]) + int(time.monotonic() * 7) % 90)
+    made: list[Cell] = []
+
+    def make(*args: object, **more: object) -> Cell:
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + next(domains) % 101))
+        made.append(Cell(tmp_path, *args, **more))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for cell in made:
+        cell.close()
+
+
+# --- clocks -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("number", "by_s"), [(signal.SIGUSR1, -10.0), (signal.SIGUSR2, 10.0)], ids=["back", "forward"])
+def test_the_machines_clock_is_set(cells: Callable[..., Cell], kind: str, number: signal.Signals, by_s: float) -> None:
+    cell = cells(kind)
+    cell.move()
+    cell.plans = False
+    since_s = cell.signal(number)
+    cell.assert_brakes(since_s)
+    assert cell.said(f"the clock was set {'forward' if by_s > 0 else 'back'} by ")
+    cell.shift_s = by_s  # the arm is on the same machine
+    cell.plans = True
+    cell.until(cell._moving, "it does not go on")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("what", ["stops", "steps back"])
+def test_the_simulated_clock(cells: Callable[..., Cell], kind: str, what: str) -> None:
+    cell = cells(kind, simulated=True)
+    cell.move()
+    cell.plans, since_s = False, time.monotonic()
+    if what == "stops":
+        cell.clock_runs = False
+        cell.assert_brakes(since_s)
+        assert cell.said("the simulated clock has stood still for 0.")
+    else:
+        cell.clock_back_s = 5.0
+        cell.assert_brakes(since_s)
+        assert cell.said("the clock was set back by ")
+
+
+def test_a_simulated_clock_that_never_starts(cells: Callable[..., Cell]) -> None:
+    cell = cells("twist_stream", simulated=True)
+    cell.clock_runs = False
+    cell.call("start")
+    cell.until(lambda: cell.said("nothing is heard on /clock yet"), "it does not say why")
+    time.sleep(0.5)
+    assert all(moved == 0.0 for _, moved in cell.moves) and cell.mode != "running"
+
+
+# --- ends -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGTSTP])
+def test_every_way_out_stops_the_arm(cells: Callable[..., Cell], kind: str, number: signal.Signals) -> None:
+    """SIGALRM stands for a bug: here it makes the tick raise."""
+    cell = cells(kind)
+    cell.move()
+    since_s = cell.signal(number)
+    if number == signal.SIGTSTP:
+        cell.until(lambda: cell.mode == "stopped", "it is not stopped")
+    else:
+        assert cell.process.wait(10.0) == (1 if number == signal.SIGALRM else 0)
+        cell.until(lambda: cell.mode == "stopped", "it does not say that it is stopped", 2.0)
+    time.sleep(0.2)
+    assert cell.moves[-1][1] < 1e-7, "the last thing that the arm hears is to rest"
+    assert cell.moves[-1][0] - since_s < 2.0
+    if number == signal.SIGTSTP:
+        cell.signal(signal.SIGCONT)
+        time.sleep(0.5)
+        assert cell.mode == "stopped" and cell.said("suspended") and not cell._moving()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_end_of_who_started_it_stops_the_arm(cells: Callable[..., Cell], number: signal.Signals) -> None:
+    cell = cells("twist_stream", parent=True)
+    cell.move()
+    since_s = time.monotonic()
+    os.kill(cell.process.pid, number)
+    cell.assert_brakes(since_s, seen_s=0.1)  # it looks ten times a second
+    assert cell.said("which started the stack, is " + ("gone" if number == signal.SIGKILL else "suspended"))
+    cell.until(lambda: cell.mode == "stopped", "it is not stopped")
+
+
+# --- services ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("paused", [True, False], ids=["paused", "awake"])
+def test_a_stop_wins_over_all_that_waits(cells: Callable[..., Cell], kind: str, paused: bool) -> None:
+    cell = cells(kind)
+    cell.move()
+    for order in list(itertools.permutations(cell.clients)) * REPEATS:
+        cell.until(lambda: cell.mode == "running", "it does not run")
+        if paused:
+            cell.signal(signal.SIGSTOP)
+        answers = [cell.clients[name].call_async(Trigger.Request()) for name in order]
+        if paused:
+            time.sleep(0.05)
+            cell.signal(signal.SIGCONT)
+        cell.until(lambda answers=answers: all(a.done() for a in answers), "not answered")
+        time.sleep(0.3)
+        assert cell.mode == "stopped", order
+        moves = len(cell.moves)
+        time.sleep(0.9)
+        assert cell.mode == "stopped" and all(moved < 1e-7 for _, moved in cell.moves[moves:]), order
+        assert cell.call("resume").success
+        cell.pose = cell.pose if cell.pose[1] < 0.2 else START.copy()
+
+
+def test_calls_do_not_raise_the_rate_of_the_stream(cells: Callable[..., Cell]) -> None:
+    cell = cells("pose_stream")
+    cell.move()
+    before, since_s, calls = len(cell.sent_s), time.monotonic(), []
+    while time.monotonic() - since_s < 1.0:
+        calls.append(cell.clients["start"].call_async(Trigger.Request()))
+        time.sleep(0.002)
+    rate_hz = (len(cell.sent_s) - before) / (time.monotonic() - since_s)
+    assert sum(call.done() for call in calls) > 100 and rate_hz < 60.0
