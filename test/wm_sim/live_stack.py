@@ -179,6 +179,11 @@ def live_stack(folder: Path, controller: tuple[str, ...] = ()) -> Iterator[Plann
         planner.executor_.shutdown()
         planner.destroy_node()
         rclpy.shutdown(context=context)
+        for process in running:  # asked first: one that is killed stays in the graph for a while, as a second voice
+            process.terminate()
         for process in running:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10.0)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()

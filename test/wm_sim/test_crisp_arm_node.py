@@ -29,7 +29,7 @@ from wm_sim.scene import HOME_POSE  # noqa: E402
 
 @pytest.fixture(scope="module")
 def arm() -> Iterator[CrispArmNode]:
-    rclpy.init()
+    rclpy.init(args=["--ros-args", "-r", "__ns:=/alone"])  # beside the one of the live test
     made = CrispArmNode()
     yield made
     made.close()
