@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -21,14 +21,18 @@ H = TypeVar("H")
 
 Latent = NDArray[np.float32]
 
+#: Goal pictures that may wait: a full set (wm_ros.convert.MAX_GOALS), and another one that replaces it.
+MOST_GOALS = 128
+
 
 @dataclass(frozen=True)
 class EncoderStats:
     """What an encoder has done so far.
 
     ``replaced`` frames gave way to a newer one before their turn, ``stale`` ones were too old (or from the future)
-    when it came, ``faults`` those whose encoding or callback raised. ``fault`` says what was raised last, until another
-    one of the same kind (camera frame or goal image) has gone well. Latency, from a frame's stamp to its latent handed
+    when it came, ``faults`` are frames and goal images whose encoding or callback raised. ``fault`` says what raised
+    last, until another frame has gone well; ``goal_fault`` the same of goal images, of which ``dropped`` ones gave way
+    to newer ones. Latency, from a frame's stamp to its latent handed
     over, is over the latest frames only; NaN before the first.
     """
 
@@ -37,8 +41,10 @@ class EncoderStats:
     replaced: int = 0
     stale: int = 0
     goals: int = 0
+    dropped: int = 0
     faults: int = 0
     fault: str = ""
+    goal_fault: str = ""
     latency_p50_s: float = float("nan")
     latency_p99_s: float = float("nan")
 
@@ -68,9 +74,9 @@ class Encoder(Generic[F, H]):
         self._encode, self._on_latent, self._on_goal = encode, on_latent, on_goal
         self._max_age_s, self._clock = max_age_s, clock
         self._frame: tuple[F, H, float] | None = None
-        self._goals: deque[tuple[F, H]] = deque()
+        self._goals: dict[Hashable, tuple[F, H]] = {}
         self._latencies_s: deque[float] = deque(maxlen=window)
-        self._counts = dict.fromkeys(("submitted", "encoded", "replaced", "stale", "goals", "faults"), 0)
+        self._counts = dict.fromkeys(("submitted", "encoded", "replaced", "stale", "goals", "dropped", "faults"), 0)
         self._faults = {"encoded": "", "goals": ""}
         self._closed = False
         self._changed = threading.Condition()
@@ -90,23 +96,32 @@ class Encoder(Generic[F, H]):
             self._frame = (frame, header, stamp_s)
             self._changed.notify()
 
-    def submit_goal(self, frame: F, header: H) -> None:
-        """Encode a goal image as well, whatever its age; none is dropped, for a plan needs them all.
+    def submit_goal(self, frame: F, header: H, key: Hashable) -> None:
+        """Encode a goal image as well, whatever its age.
 
-        Goals take turns with camera frames, so that a long list of them does not stop the stream of latents.
+        Goals take turns with camera frames, so that a long list of them does not stop the stream of latents. One that
+        waits is replaced by another of the same ``key``, and the oldest one gives way where more than MOST_GOALS wait.
         """
         with self._changed:
             if self._closed:
                 return
-            self._goals.append((frame, header))
+            self._goals[key] = frame, header
+            if len(self._goals) > MOST_GOALS:
+                del self._goals[next(iter(self._goals))]
+                self._counts["dropped"] += 1
             self._changed.notify()
 
     def stats(self) -> EncoderStats:
         """Counts, fault and latencies up to now."""
         with self._changed:
             p50, p99 = np.quantile(self._latencies_s, (0.5, 0.99)) if self._latencies_s else (np.nan, np.nan)
-            fault = "; ".join(filter(None, self._faults.values()))
-            return EncoderStats(**self._counts, fault=fault, latency_p50_s=float(p50), latency_p99_s=float(p99))
+            return EncoderStats(
+                **self._counts,
+                fault=self._faults["encoded"],
+                goal_fault=self._faults["goals"],
+                latency_p50_s=float(p50),
+                latency_p99_s=float(p99),
+            )
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop the worker after the frame it is at, and wait for it. What still waits is dropped."""
@@ -123,7 +138,7 @@ class Encoder(Generic[F, H]):
                 if self._closed:
                     return
                 frame, self._frame = self._frame, None
-                goal = self._goals.popleft() if self._goals else None
+                goal = self._goals.pop(next(iter(self._goals))) if self._goals else None
             if frame is not None:
                 self._guarded("encoded", self._encode_frame, *frame)
             if goal is not None:
@@ -136,7 +151,7 @@ class Encoder(Generic[F, H]):
             counter = kind if work(*job) else "stale"
         except Exception as error:
             counter = "faults"
-            fault = str(error) if isinstance(error, WmError) else f"{type(error).__name__}: {error}"
+            fault = str(error) if isinstance(error, (WmError, ValueError)) else f"{type(error).__name__}: {error}"
         with self._changed:
             self._counts[counter] += 1
             if counter != "stale":

@@ -1,26 +1,38 @@
-"""encoder_node: ``camera/image_raw`` to ``latent`` and ``goal/image`` to ``goal/latent``; only it holds the encoder."""
+"""encoder_node: ``camera/image_raw`` to ``latent`` and ``goal/image`` to ``goal/latent``; only it holds the encoder.
+
+``encoder/status`` (JSON, some per second) says that it is alive: ``instance`` of the process, 8 hex digits, and
+``fault``, why it gives no latents ("" if it does).
+"""
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
+from std_msgs.msg import Header, String
 
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, WmError, quoted
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, run_node
+from wm_ros.node import WmNode, json_to_msg, msg_to_json, run_node
 
 from .encoder import Encoder, Latent
+from .frame_size import FrameSize
+from .frames import Frames
 
 #: No latent for longer than this, and the node reports that it is not well.
 SILENCE_S = 1.0
+#: ``encoder/status`` is to come at least twice a second; the rest is for a busy machine.
+STATUS_PERIOD_S = 0.25
+#: Many goal pictures may wait, unlike frames; one in 4K UHD has 25 MB.
+MOST_GOAL_BYTES = 3840 * 2160 * 3 + 1000
 
 
 @dataclass(frozen=True)
@@ -51,37 +63,80 @@ class EncoderNode(WmNode[EncoderConfig]):
         self._model = WorldModel(Bundle.load(c.bundle), c.backend, c.threads, parts=("encoder",))
         self._latents = self.create_publisher(Image, "latent", qos.SENSOR)
         self._goals = self.create_publisher(Image, "goal/latent", qos.GOALS)
+        self._status = self.create_publisher(String, "encoder/status", qos.LATCHED)
+        self._instance = secrets.token_hex(4)
         self._encode_ms, self._latents_sent = Rolling(), Rolling()
         self._latent_at_s = time.monotonic()
-        self._refused = ""
-        self._encoder: Encoder[Image | CompressedImage, Header] = Encoder(
-            self._encode,
+        self._size = FrameSize()
+        self._planner = self._run = ""  # whose goal pictures are encoded: the planner's own, and those of the run
+        self._own_fault = self._camera = ""
+        self._aside = 0
+        self._encoder: Encoder[tuple[Image | CompressedImage, bool], Header] = Encoder(
+            lambda job: self._encode(*job),
             lambda latent, header: self._publish(self._latents, latent, header),
             on_goal=lambda latent, header: self._publish(self._goals, latent, header),
             max_age_s=c.max_age_s,
             clock=self.now_s,
         )
-        self.create_subscription(Image, "camera/image_raw", self._on_frame, qos.SENSOR)
-        self.create_subscription(CompressedImage, "camera/image_raw/compressed", self._on_frame, qos.SENSOR)
-        self.create_subscription(Image, "goal/image", self._on_goal, qos.GOALS)
+        self._frames = Frames(self, c.camera_frame, self._on_frame)
+        self.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
+        self.create_subscription(String, "planner/status", self._on_planner, qos.LATCHED)
+        self.create_subscription(Image, "goal/image", self._on_goal, qos.GOALS, most_bytes=MOST_GOAL_BYTES)
+        self.create_timer(STATUS_PERIOD_S, self._report)
         Diagnostics(self, self._health)
 
+    # --- messages; a callback that raises is counted and said, and changes nothing ------------------------------------
     def _on_frame(self, msg: Image | CompressedImage) -> None:
-        wanted, found = self.config.camera_frame, msg.header.frame_id
-        self._refused = f"a frame has the frame id '{found}', not '{wanted}'" if wanted and found != wanted else ""
-        if self._refused:
-            return self.warn(self._refused)
-        self._encoder.submit(msg, msg.header, convert.stamp_to_s(msg.header.stamp))
+        self._encoder.submit((msg, False), msg.header, convert.stamp_to_s(msg.header.stamp))
 
     def _on_goal(self, msg: Image) -> None:
-        self._encoder.submit_goal(msg, msg.header)
+        index, count, run = convert.parse_goal_frame(msg.header.frame_id)
+        if run and not self._planner:
+            return  # they may be the planner's, who shows them again
+        if not run or run not in (self._planner, self._run):
+            self._aside += 1
+            return self.warn(f"a goal picture that belongs to no run is left aside: {quoted(msg.header.frame_id)}")
+        key = run, convert.stamp_to_s(msg.header.stamp), count, index
+        self._encoder.submit_goal((msg, True), msg.header, key)
 
-    def _encode(self, msg: Image | CompressedImage) -> Latent:
-        frame = convert.msg_to_image(msg)
-        start = time.perf_counter()
-        latent = self._model.encode(frame[None])[0]
-        self._encode_ms.add(1e3 * (time.perf_counter() - start))
+    def _on_state(self, msg: String) -> None:
+        values = msg_to_json(msg)
+        mode, run = values.get("mode"), values.get("run", "")
+        if not (isinstance(mode, str) and isinstance(run, str)):
+            raise ValueError("a controller's state must have a 'mode' and a 'run', both words")
+        self._run = run
+        self._size.fixed = mode not in ("", "idle")
+
+    def _on_planner(self, msg: String) -> None:
+        self._planner = str(msg_to_json(msg).get("instance", ""))
+
+    # --- in the worker's thread ---------------------------------------------------------------------------------------
+    def _encode(self, msg: Image | CompressedImage, goal: bool) -> Latent:
+        own = goal and self._planner != "" and msg.header.frame_id.endswith(self._planner)
+        try:
+            picture = convert.msg_to_image(msg)
+            height, width = picture.shape[:2]
+            if why := (self._size.goal if goal else self._size.frame)(width, height):
+                raise WmError(why)
+            if not goal:
+                self._describe(msg, width, height)
+            start = time.perf_counter()
+            latent = self._model.encode(picture[None])[0]
+            self._encode_ms.add(1e3 * (time.perf_counter() - start))
+        except Exception as error:
+            self._own_fault = str(error) if own else self._own_fault
+            if not goal:
+                self._frames.unusable()
+            raise
+        self._own_fault = "" if own else self._own_fault
         return latent
+
+    def _describe(self, msg: Image | CompressedImage, width: int, height: int) -> None:
+        grey = ", grey" if convert.is_grey(msg) else ""
+        kind = "compressed" if isinstance(msg, CompressedImage) else msg.encoding
+        before, self._camera = self._camera, f"{width} x {height}, {kind}{grey}"
+        if grey and self._camera != before:
+            self.get_logger().warning(f"the camera has no colours, which the model may need: {self._camera}")
 
     def _publish(self, publisher: Publisher, latent: Latent, header: Header) -> None:
         publisher.publish(convert.latent_to_msg(latent, header.stamp, header.frame_id))
@@ -89,14 +144,23 @@ class EncoderNode(WmNode[EncoderConfig]):
             self._latent_at_s = time.monotonic()
             self._latents_sent.add(0.0)
 
+    # --- reports ------------------------------------------------------------------------------------------------------
+    def _fault(self) -> str:
+        """Why there are no latents, in one sentence; "" if there are."""
+        if fault := self._frames.refused or self._encoder.stats().fault:
+            return fault
+        silent = time.monotonic() - self._latent_at_s > SILENCE_S
+        return f"no frame for {SILENCE_S:g} s that is less than {self.config.max_age_s:g} s old" if silent else ""
+
+    def _report(self) -> None:
+        report = {"instance": self._instance, "fault": self._fault(), "goal_fault": self._own_fault}
+        self._status.publish(json_to_msg({**report, "left_aside": self._aside, "camera": self._camera}))
+
     def _health(self) -> Health:
-        stats = self._encoder.stats()
-        message = stats.fault if stats.fault else self._refused
-        if not message and time.monotonic() - self._latent_at_s > SILENCE_S:
-            message = f"no frame for {SILENCE_S:g} s that is less than {self.config.max_age_s:g} s old"
+        stats, message = self._encoder.stats(), self._fault() or self._own_fault
         if message:
             self.warn(message)
-        values = {
+        values: dict[str, Any] = {
             "rate_hz": self._latents_sent.rate_hz(),
             **self._encode_ms.summary("encode"),
             "frame_to_latent_p50_ms": 1e3 * stats.latency_p50_s,
@@ -104,6 +168,10 @@ class EncoderNode(WmNode[EncoderConfig]):
             "dropped": stats.replaced,
             "stale": stats.stale,
             "faults": stats.faults,
+            "camera": self._camera,
+            "goals_left_aside": self._aside,
+            "goals_dropped": stats.dropped,
+            "goal_fault": stats.goal_fault,
             **{f"backend.{key}": value for key, value in self._model.info()["encoder"].items()},
         }
         return Health(not message, message, values)

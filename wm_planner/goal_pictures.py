@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import Image
 
 from wm_core.errors import GoalError
@@ -14,8 +13,8 @@ from wm_ros.node import WmNode
 from .goal_sets import Label
 from .goals import load_goals
 
-#: The encoder takes a second or two for a full set; what is lost by then, in a flood of other pictures, is shown again.
-AGAIN_S = 2.0
+#: What the encoder could not take yet, or lost in a flood of other pictures, is shown again.
+AGAIN_S = 1.0
 
 
 class GoalPictures:
@@ -42,11 +41,11 @@ class GoalPictures:
         self._stamp, self._instance = node.get_clock().now().to_msg(), instance
         self.label = Label(instance, convert.stamp_to_s(self._stamp), count) if count else None
         self.missing = list(range(count))
-        self._show()
         if count:
-            node.create_timer(AGAIN_S, self._show, clock=Clock(clock_type=ClockType.STEADY_TIME))
+            node.create_timer(AGAIN_S, self.show)
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Publish those that are missing. The encoder takes them once it has heard of ``instance``."""
         for k in self.missing:
             frame_id = convert.goal_frame(k, len(self._pictures), self._instance)
             self._publisher.publish(convert.image_to_msg(self._pictures[k], self._stamp, frame_id))

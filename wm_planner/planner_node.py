@@ -63,6 +63,8 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         self.create_subscription(Image, "goal/latent", self._on_goal, qos.GOALS)
         self.create_service(Trigger, "planner/use_goals", self._on_use_goals)
         Diagnostics(self, self._health)
+        self._role.say(self._silence())
+        self._pictures.show()
 
     # --- goals --------------------------------------------------------------------------------------------------------
     def _on_goal(self, msg: Image) -> None:

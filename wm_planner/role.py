@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
@@ -54,8 +53,7 @@ class Role:
         self._plans = node.create_publisher(JointTrajectory, f"{name}/plan", qos.COMMAND)
         self._status = node.create_publisher(String, f"{name}/status", qos.LATCHED)
         node.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
-        # Two sentences in a row are never further apart than two periods, however the clock of the node is set.
-        node.create_timer(STATUS_PERIOD_S / 2, self._keep_alive, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        node.create_timer(STATUS_PERIOD_S / 2, self._keep_alive)
 
     @property
     def idle(self) -> str:
@@ -87,7 +85,7 @@ class Role:
             mode, run = values.get("mode"), values.get("run", "")
             if not (isinstance(mode, str) and isinstance(run, str) and len(mode) + len(run) <= MOST_LETTERS):
                 raise ValueError("it must have a 'mode' and a 'run', both short words")
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             self.unreadable += 1
             self.runs.lost()
             said = f"{str(error)[:MOST_LETTERS]}: {quoted(msg.data)}"

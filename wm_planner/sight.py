@@ -1,4 +1,7 @@
-"""What planner_node and calibrate_node act on: a latent, and the arm state that was measured at its stamp."""
+"""What planner_node and calibrate_node act on: a latent, and the arm state that was measured at its stamp.
+
+Nothing is seen as long as someone else publishes any of it too, or speaks in the controller's place.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
+from wm_core.errors import quoted
 from wm_core.pose import Array
 from wm_ros import convert, qos
 from wm_ros.measured_arm import MeasuredArm
 from wm_ros.node import WmNode
+from wm_ros.voices import Voices
 
 from .frozen import FrozenCamera
 from .node_config import SightConfig
@@ -53,6 +58,9 @@ class Sight:
         self._seen_at_s = -math.inf
         self._frozen = FrozenCamera()
         self._arm = MeasuredArm(node, config.base_frame, self._on_arm_trouble, config=config.measured)
+        self._voices, m = Voices(node), config.measured
+        for topic in ("latent", "goal/latent", "controller/state", m.pose_topic, m.gripper_topic):
+            self._voices.watch(topic, shared=topic in m.shared_topics)
         node.create_subscription(Image, "latent", self._on_latent, qos.SENSOR)
 
     @property
@@ -72,9 +80,11 @@ class Sight:
     def _on_latent(self, msg: Image) -> None:
         stamp_s, c = convert.stamp_to_s(msg.header.stamp), self._config
         age_s = self._node.now_s() - stamp_s
+        if rival := self._voices.trouble():
+            return self.refuse(rival)
         if c.camera_frame and msg.header.frame_id != c.camera_frame:
-            return self.refuse(f"latent has the frame id '{msg.header.frame_id}', not '{c.camera_frame}'")
-        if abs(age_s) > c.max_age_s:
+            return self.refuse(f"latent has the frame id {quoted(msg.header.frame_id)}, not '{c.camera_frame}'")
+        if not abs(age_s) <= c.max_age_s:
             return self.refuse(f"a latent is {age_s:.2f} s old by this machine's clock")
         if trouble := self._arm.trouble("pose", "gripper"):
             return self.refuse(trouble)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wm_core.errors import WmError
-from wm_perception.encoder import Encoder
+from wm_perception.encoder import MOST_GOALS, Encoder
 
 WAIT_S = 5.0
 
@@ -43,7 +43,7 @@ class Rig:
         self.encoder.submit(np.full((2, 2, 3), value, dtype=np.uint8), f"header {value}", self.now_s - age_s)
 
     def submit_goal(self, value: int) -> None:
-        self.encoder.submit_goal(np.full((2, 2, 3), value, dtype=np.uint8), f"goal {value}")
+        self.encoder.submit_goal(np.full((2, 2, 3), value, dtype=np.uint8), f"goal {value}", value)
 
     def hold(self) -> None:
         """Make the worker stop inside encode, with frame 0."""
@@ -137,7 +137,7 @@ def test_zero_is_an_age_limit(make_rig):
     rig.until(stale=1)
 
 
-def test_no_goal_is_dropped_and_goals_take_turns_with_frames(rig):
+def test_goals_take_turns_with_frames(rig):
     order = []
 
     def goal_comes_with_the_next_frame(latent, header):
@@ -152,6 +152,18 @@ def test_no_goal_is_dropped_and_goals_take_turns_with_frames(rig):
     rig.may_encode.set()
     rig.until(goals=3, encoded=4)
     assert order == ["header 0", "goal 11", "header 2", "goal 12", "header 4", "goal 13", "header 6"]
+
+
+def test_a_flood_of_goals_is_bounded_and_the_newest_win(rig):
+    rig.hold()
+    for value in range(1, MOST_GOALS + 11):
+        rig.submit_goal(value)
+    rig.submit_goal(MOST_GOALS)  # shown again
+    rig.submit(255)
+    rig.may_encode.set()
+    assert [rig.latents.get(timeout=WAIT_S)[1] for _ in range(3)] == ["header 0", "header 255", "goal 11"]
+    stats = rig.until(goals=MOST_GOALS)
+    assert stats.dropped == 10 and stats.encoded == 2
 
 
 def test_goals_have_no_age(rig):
@@ -192,9 +204,10 @@ def test_a_goals_fault_stays_while_frames_go_well(rig):
     rig.submit_goal(11)
     rig.until(faults=1)
     rig.submit(1)
-    assert "ZeroDivisionError" in rig.until(encoded=1).fault
+    stats = rig.until(encoded=1)
+    assert "ZeroDivisionError" in stats.goal_fault and stats.fault == ""
     rig.submit_goal(2)
-    assert rig.until(goals=1).fault == ""
+    assert rig.until(goals=1).goal_fault == ""
 
 
 def test_a_latent_that_is_not_finite_is_never_handed_over(rig):

@@ -283,11 +283,11 @@ def test_own_pictures_are_shown_until_they_are_encoded(start: Callable[..., Rig]
     rig = start(f"goal:={folder}")
     shown: list = []
     rig.node._pictures._publisher.publish = shown.append  # type: ignore[method-assign]
-    rig.node._pictures._show()
+    rig.node._pictures.show()
     assert [msg.header.frame_id for msg in shown] == [
         f"subgoal_{k}_of_2_run_{rig.node._role.instance}" for k in range(2)
     ]
     rig.encode(None)
     shown.clear()
-    rig.node._pictures._show()
+    rig.node._pictures.show()
     assert shown == []

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import rclpy
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
 
 from wm_planner.node_config import SightConfig
 from wm_planner.sight import Seen, Sight
-from wm_ros import convert
+from wm_ros import convert, qos
 from wm_ros.node import WmNode
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -57,10 +61,47 @@ def test_a_latent_comes_with_the_state_nearest_to_its_stamp(rig: Rig) -> None:
     assert seen.stamp_s == convert.stamp_to_s(seen.stamp) and rig.sight.silence == ""
 
 
+@pytest.mark.parametrize(
+    ("topic", "kind"),
+    [
+        ("latent", Image),
+        ("goal/latent", Image),
+        ("arm/current_pose", PoseStamped),
+        ("arm/gripper", JointState),
+        ("controller/state", String),
+    ],
+)
+def test_nothing_is_seen_while_two_speak(rig: Rig, topic: str, kind: type) -> None:
+    own, stray = (rclpy.create_node(name, namespace=rig.node.get_namespace()) for name in ("own", "stray"))
+    profile = qos.GOALS if topic.startswith("goal") else qos.SENSOR if kind is not String else qos.LATCHED
+    own.create_publisher(kind, topic, profile)
+
+    def until(says: str) -> None:
+        until_s = time.monotonic() + 20.0
+        rig.measure()
+        while says != (said := rig.look(frame_id="camera")):
+            assert time.monotonic() < until_s, said
+            time.sleep(0.02)
+            rig.measure()
+
+    until("")
+    second = stray.create_publisher(kind, topic, profile)
+    ns = rig.node.get_namespace()
+    until(f"the nodes '{ns[1:]}/own' and '{ns[1:]}/stray' publish {ns}/{topic}; end all but one")
+    seen = len(rig.seen)
+    rig.look()
+    assert len(rig.seen) == seen
+    stray.destroy_publisher(second)
+    until("")
+    own.destroy_node()
+    stray.destroy_node()
+
+
 def test_what_cannot_be_acted_on_is_one_sentence_until_a_good_one_comes(rig: Rig) -> None:
     assert rig.look() == "no measured arm state near the frame's stamp"
     rig.measure()
     assert rig.look(frame_id="other") == "latent has the frame id 'other', not 'camera'"
+    assert len(rig.look(frame_id="x" * 10_000_000)) < 200
     assert "s old by this machine's clock" in rig.look(age_s=1.0)
     assert "s old by this machine's clock" in rig.look(age_s=-1.0)
     assert rig.look(age_s=0.25) == "no measured arm state near the frame's stamp"
