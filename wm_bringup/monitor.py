@@ -208,7 +208,8 @@ class Monitor(Node):
         if self.film is not None and state.mode == "holding" and self.mode != "holding" and len(self.holds) < MAX_HOLDS:
             self.holds.append(f"{time.monotonic() - self._started_s:.2f} s: {state.reason[:MAX_REASON]}")
         self.mode, self.reason, self.run = state.mode, state.reason[:MAX_REASON], state.run
-        self.begun = self.begun if state.mode == "idle" else state.run
+        # An idle controller may be stopped, too; that begins no run.
+        self.begun = state.run if state.mode in ("running", "holding") else self.begun
         self._stopped_s = state.stamp_s if self.mode == "stopped" else math.inf
 
     def _on_scene(self, msg: String) -> None:
