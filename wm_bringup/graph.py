@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core.axes import SECTION as AXES
+from wm_core.config import load
 from wm_core.errors import ConfigError
 from wm_core.names import unknown
 from wm_perception.node_config import CameraConfig
@@ -104,6 +105,8 @@ def calibrate(mode: str, *, out: str | Path, **cell: Any) -> Graph:
     ``out`` is the camera's preset, into which the axes are written. What is raised is as in :func:`pick_place`.
     """
     made = Cell(mode, **cell)
+    if Path(out).exists():
+        load(CameraConfig, out)  # what is no camera's preset is refused now, not when all moves are made
     return _graph(made, "calibrate", {"out": str(out), "seed": made.seed}, ())
 
 
@@ -120,7 +123,12 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
         **({_SIMULATOR[mode]: {"seed": cell.seed}} if mode != "real" else {"camera": {}} if camera is None else {}),
         "encoder": model,
         brain: {**model, **brain_says},
-        "controller": {"role": brain, **_launcher(cell), **(_MOCK_REPORTS if mode == "mock_crisp" else {})},
+        "controller": {
+            "role": brain,
+            "launcher_pid": cell.launcher_pid,
+            "launcher_heartbeat": cell.launcher_heartbeat,
+            **(_MOCK_REPORTS if mode == "mock_crisp" else {}),
+        },
     }
     settings = {} if cell.settings is None else cell.settings
     for name in settings:
@@ -151,7 +159,8 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
         nodes.append(NodeSpec(name, _MODULES[name][0], parameters, remappings))
         configuration(nodes[-1])
     if mode != "sim":
-        preset = params.build(ControllerNodeConfig, {CONFIG_PARAMETER: str(arm)}, "controller")
+        alone = {CONFIG_PARAMETER: str(arm), **own["controller"]}
+        preset = params.build(ControllerNodeConfig, alone, "controller")
         guards.check(preset, configuration(nodes[-1]), cell.drop_guards, str(arm))
     elif cell.drop_guards:
         raise ConfigError(f"the guard {cell.drop_guards[0]} is of a real arm; in simulation leave out that it may drop")
@@ -165,17 +174,11 @@ def configuration(spec: NodeSpec) -> Any:
     return params.build(getattr(importlib.import_module(module), name), spec.parameters, spec.name)
 
 
-def _launcher(cell: Cell) -> dict[str, Any]:
-    says = {"launcher_pid": cell.launcher_pid, "launcher_heartbeat": cell.launcher_heartbeat}
-    known = {field.name for field in fields(ControllerNodeConfig)}
-    return {key: value for key, value in says.items() if key in known}
-
-
 CAMERA_TOPIC = "camera/image_raw"
 #: Whatever its preset says, the controller of a dry run has an arm that moves nothing.
 _DRY_RUN = {"arm.kind": "none"}
 #: Parameters that no setting may replace: with them the files' layers, or the watch over the launcher, would be gone.
-_OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER, "role", "launcher_pid", "launcher_heartbeat")
+_OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER, "role", "plan_node", "launcher_pid", "launcher_heartbeat")
 #: The stand-in has no franka_msgs to report its mode and errors with, and says the same as JSON.
 _MOCK_REPORTS = {"measured.robot_format": "json"}
 _NO_PLANNER_PRESET = (
@@ -221,7 +224,7 @@ def _refuse_unread(
 ) -> None:
     """Refuse what a file says in vain, because it is read in another place. Raises ConfigError."""
     for name, values in own.items():
-        presets.refuse(dict.fromkeys(values, "it is given by whoever starts the graph"), files[name])
+        presets.refuse(dict.fromkeys((*values, *_OURS), "it is given by whoever starts the graph"), files[name])
     arm = f"the {brain} takes it from the controller's ({', '.join(map(str, files['controller']))})"
     camera = f"the {brain} takes it from the camera's ({', '.join(map(str, files['camera']))})"
     elsewhere = dict.fromkeys(_SHARED, arm) | ({AXES: camera} if camera_says else {})

@@ -26,18 +26,25 @@ def _required(name: str) -> Kept:
     return lambda preset, final: name in final.require or name not in preset.require
 
 
-def _heard(name: str) -> Kept:
-    """An input on the topic of the arm's driver; on another one only if nothing moves before it is heard there."""
-    topic = f"{name}_topic"
+def _heard(name: str, *how: str) -> Kept:
+    """An input as the arm's driver reports it; from elsewhere, or read otherwise, only if nothing moves without it."""
+    keys = f"{name}_topic", *how
     return lambda preset, final: (
-        getattr(final.measured, topic) == getattr(preset.measured, topic) or name in final.require
+        all(getattr(final.measured, key) == getattr(preset.measured, key) for key in keys) or name in final.require
     )
+
+
+def _alone(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> bool:
+    """One reporter of each input, but for those that the preset lets share a topic."""
+    return set(final.measured.shared_topics) <= set(preset.measured.shared_topics)
 
 
 #: By the key of controller.yaml that holds it.
 GUARDS: dict[str, Kept] = {
     "force_hold_n": _set("force_hold_n"),
     "force_stop_n": _set("force_stop_n"),
+    "torque_hold_nm": _set("torque_hold_nm"),
+    "torque_stop_nm": _set("torque_stop_nm"),
     "robot": _set("robot"),
     "require.wrench": _required("wrench"),
     "require.joints": _required("joints"),
@@ -45,11 +52,19 @@ GUARDS: dict[str, Kept] = {
     "require.planner": _required("planner"),
     "require.encoder": _required("encoder"),
     "measured.wrench_topic": _heard("wrench"),
-    "measured.joints_topic": _heard("joints"),
-    "measured.robot_topic": _heard("robot"),
+    "measured.joints_topic": _heard("joints", "joint_prefix"),
+    "measured.robot_topic": _heard("robot", "robot_format"),
+    "measured.shared_topics": _alone,
 }
 #: What every Franka's driver offers, whatever a preset says: a person's own preset may not forget it in silence.
-FRANKA = ControllerNodeConfig(force_hold_n=15.0, force_stop_n=30.0, robot="fr3", require=("wrench", "joints"))
+FRANKA = ControllerNodeConfig(
+    force_hold_n=15.0,
+    force_stop_n=30.0,
+    torque_hold_nm=12.8,
+    torque_stop_nm=25.6,
+    robot="fr3",
+    require=("wrench", "joints"),
+)
 
 
 def dropped(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> list[str]:

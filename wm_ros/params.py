@@ -72,9 +72,7 @@ def layers(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]
     The files of ``config``, one or several, then single parameters, then the text ``settings``: what the graph says
     stands above what is said around it, such as in another launch file. Raises ConfigError.
     """
-    files = given.get(CONFIG_PARAMETER, ())
-    files = [files] if isinstance(files, (str, Path)) else list(files)
-    out = [(f"the configuration of {name} ({file})", config.read_yaml(file)) for file in files if file]
+    out = [(f"the configuration of {name} ({file})", config.read_yaml(file)) for file in _files(given)]
     single = {key: value for key, value in given.items() if key not in _OURS and not _is_of_ros(key)}
     if single:
         out.append((f"the configuration of {name}", nest(single)))
@@ -87,12 +85,19 @@ def layers(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]
     return out
 
 
+def _files(given: dict[str, Any]) -> list[str]:
+    files = given.get(CONFIG_PARAMETER, ())
+    return [str(file) for file in ([files] if isinstance(files, (str, Path)) else files) if file]
+
+
 def build(cls: type[T], given: dict[str, Any], name: str) -> T:
     """A configuration from parameters ``{"group.field": value}``; for ``config`` and ``settings`` see :func:`layers`.
 
     ``name`` is the node's, for the sentence of the ConfigError on an unknown key or a wrong type.
     """
-    return config.from_layers(cls, layers(given, name), f"the configuration of {name}")
+    files = ", ".join(_files(given))
+    where = f"the configuration of {name}" + (f" ({files})" if files else "")
+    return config.from_layers(cls, layers(given, name), where)
 
 
 def read(node: Node, cls: type[T]) -> T:

@@ -76,7 +76,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         declare("real", arm="../planner/sim")
 
 
-@pytest.mark.parametrize("name", ["config", "settings", "role", "launcher_pid", "launcher_heartbeat"])
+@pytest.mark.parametrize("name", ["config", "settings", "role", "plan_node", "launcher_pid", "launcher_heartbeat"])
 def test_what_the_graph_says_cannot_be_said_by_others(name: str) -> None:
     with pytest.raises(ConfigError, match=f"controller.{name} is given by whoever starts the graph"):
         declare(settings={"controller": {name: "x"}})
@@ -150,6 +150,12 @@ def test_a_calibration_reads_the_arm_as_the_controller_does(tmp_path: Path) -> N
     assert (mine.moves, mine.settle_s) == (40, 0.8)
 
 
+def test_axes_are_written_into_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "controller.yaml").write_text("limits: {speed_m_s: 0.1}\n")
+    with pytest.raises(ConfigError, match=r"controller\.yaml has an unknown key 'limits'"):
+        calibration(out=tmp_path / "controller.yaml")
+
+
 def test_mistakes_in_a_calibration_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no mode 'moon'"):
         calibration("moon")
@@ -214,6 +220,8 @@ def test_a_planners_preset_means_the_same_when_it_is_layered_over_that_of_the_si
         ("planner.yaml", "goal: x", r"nobody reads 'goal' in .*planner\.yaml"),
         ("sim_arm.yaml", "seed: 5", r"nobody reads 'seed' in .*sim_arm\.yaml"),
         ("controller.yaml", "role: planner", r"nobody reads 'role' in .*controller\.yaml"),
+        ("controller.yaml", "plan_node: filter", r"nobody reads 'plan_node' in .*controller\.yaml"),
+        ("controller.yaml", "arm: {kind: twist-stream}", r"did you mean 'twist_stream'\?"),
         ("camera.yaml", "axess: {}", r"camera\.yaml\) has an unknown key 'axess'; did you mean 'axes'\?"),
         ("camera.yaml", "axes: {yaw: 1}", r"camera\.yaml\): axes has an unknown key 'yaw'; did you mean 'yaw_rad'"),
         ("planner.yaml", "samples: 1\nsamples: 2", r"planner\.yaml has the key 'samples' twice, in the lines 1 and 2"),

@@ -13,12 +13,15 @@ from wm_core.errors import ConfigError
 WITHOUT = {
     "force_hold_n": "force_hold_n: null",
     "force_stop_n": "force_stop_n: null",
+    "torque_hold_nm": "torque_hold_nm: null",
+    "torque_stop_nm": "torque_stop_nm: null",
     "robot": "robot: null\nrequire: [wrench]",
     "require.wrench": "require: [joints]",
     "require.joints": "require: [wrench]",
     "measured.wrench_topic": "require: [joints]\nmeasured: {wrench_topic: arm/wrench}",
     "measured.joints_topic": "require: [wrench]\nmeasured: {joints_topic: joint_states}",
     "measured.robot_topic": "measured: {robot_topic: nowhere}",
+    "measured.shared_topics": "measured: {shared_topics: [franka_robot_state_broadcaster/robot_state]}",
 }
 #: What goes with it of itself.
 BESIDES = {
@@ -56,7 +59,9 @@ def test_a_setting_drops_no_guard_either() -> None:
 @pytest.mark.parametrize("text", ["", "rate_hz: 50\n", "arm: {kind: pose_stream}\n"])
 def test_a_preset_of_ones_own_may_not_forget_a_guard_in_silence(text: str, tmp_path: Path) -> None:
     (tmp_path / "arm.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=r"force_hold_n, force_stop_n, robot, require\.wrench, require\.joints"):
+    with pytest.raises(
+        ConfigError, match=r"force_hold_n, force_stop_n, torque_hold_nm, torque_stop_nm, robot, require"
+    ):
         declare(arm=str(tmp_path / "arm.yaml"))
     with pytest.raises(ConfigError, match="force_hold_n"):
         declare(arm="sim")
@@ -71,6 +76,28 @@ def test_what_tightens_or_moves_to_another_topic_that_is_waited_for_is_no_drop(t
     text = "force_stop_n: 20\nmeasured: {wrench_topic: /left/wrench, robot_topic: /left/state}\n"
     (tmp_path / "controller.yaml").write_text(text + "require: [wrench, joints, robot]\n")
     assert declare(config=tmp_path).nodes
+
+
+@pytest.mark.parametrize("text", ["joint_prefix: left_", "joints_topic: joint_states"])
+def test_joints_that_are_read_otherwise_must_be_waited_for(text: str, tmp_path: Path) -> None:
+    (tmp_path / "controller.yaml").write_text(f"measured: {{{text}}}\n")
+    assert declare(config=tmp_path).nodes
+    (tmp_path / "controller.yaml").write_text(f"measured: {{{text}}}\nrequire: [wrench]\n")
+    with pytest.raises(ConfigError, match=r"require\.joints, measured\.joints_topic"):
+        declare(config=tmp_path)
+
+
+def test_a_robots_state_that_is_read_otherwise_is_blind(tmp_path: Path) -> None:
+    (tmp_path / "controller.yaml").write_text("measured: {robot_format: json}\n")
+    with pytest.raises(ConfigError, match=r"drops the guard measured\.robot_topic"):
+        declare(config=tmp_path)
+    assert declare("mock_crisp").nodes, "the stand-in has no other"
+
+
+def test_a_calibration_keeps_its_guards_as_well() -> None:
+    with pytest.raises(ConfigError, match="drops the guard force_stop_n"):
+        settings = {"controller": {"force_stop_n": None}}
+        graph.calibrate("real", bundle="/bundle", out="/camera.yaml", settings=settings)
 
 
 def test_an_allowance_that_is_not_needed_or_not_known_is_refused() -> None:

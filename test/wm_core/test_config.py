@@ -142,6 +142,25 @@ class Whole:
     other: Part | None = None
 
 
+@dataclass(frozen=True)
+class Picky:
+    rate_hz: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.rate_hz > 0.0:
+            raise ConfigError(f"rate_hz = {self.rate_hz} must be positive")
+
+
+@dataclass(frozen=True)
+class Holder:
+    picky: Picky = field(default_factory=Picky)
+
+
+def test_a_value_that_the_dataclass_refuses_names_where_it_comes_from() -> None:
+    with pytest.raises(ConfigError, match=r"^robot\.yaml: picky: rate_hz = 0\.0 must be positive$"):
+        config.from_dict(Holder, {"picky": {"rate_hz": 0}}, "robot.yaml")
+
+
 def test_layers_are_merged_mapping_by_mapping() -> None:
     low = {"name": "a", "part": {"kind": "turned", "turn_rad": 1}}
     whole = config.from_layers(Whole, [("low", low), ("high", {"part": {"turn_rad": 2}, "other": None})], "all")

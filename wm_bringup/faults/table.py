@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, quoted
 from wm_core.limits import CEILING
+from wm_core.names import meant
 
 from .clocks import SetClock, SimulatedClock
 from .inject import Alter, Freeze, Injection, Kill, Load, SecondController, SecondRun
@@ -211,5 +212,5 @@ def chosen(names: Sequence[str]) -> tuple[Fault, ...]:
     by_name = {fault.name: fault for fault in FAULTS}
     for name in names:
         if name not in by_name:
-            raise ConfigError(f"there is no fault '{name}'; 'wm faults --list' names them")
+            raise ConfigError(f"there is no fault {quoted(name)}{meant(name, by_name)}; 'wm faults --list' names all")
     return tuple(by_name[name] for name in names) if names else FAULTS
