@@ -12,6 +12,7 @@ from wm_controller.controller import ArmState, Controller, ControllerConfig, Pla
 from wm_controller.monitor import EnvelopeMonitor
 from wm_core.limits import Limits
 from wm_core.pose import difference, euler_to_matrix, integrate, rotation_angle
+from wm_core.robot_health import RobotHealth
 
 DOWN = np.array([0.45, 0.0, 0.3, np.pi, 0.0, 0.3])
 
@@ -60,6 +61,81 @@ def test_any_sequence_of_inputs(sequence: list, execute_steps: int) -> None:
         elif command.pose is not None:
             assert frozen is None or np.array_equal(frozen, command.pose)
             frozen = command.pose
+
+
+SOURCES = ("pose", "gripper", "plan", "clock", "voices", "launcher")
+calls = st.one_of(
+    st.tuples(st.just("pass"), st.floats(0.02, 1.2)),
+    st.tuples(st.sampled_from(["start", "stop", "resume", "resume", "end"]), st.none()),
+    st.tuples(st.just("trouble"), st.tuples(st.sampled_from(SOURCES), st.booleans(), st.booleans())),
+    st.tuples(st.just("robot"), st.tuples(st.sampled_from(["MOVE", "REFLEX", "GUIDING"]), st.floats(-0.5, 0.1))),
+    st.tuples(st.just("wrench"), st.sampled_from([0.0, 10.0, 20.0, 40.0, math.nan])),
+    st.tuples(st.just("plans"), st.booleans()),
+)
+
+
+@settings(max_examples=80)
+@given(st.lists(calls, min_size=5, max_size=40))
+def test_any_sequence_of_calls(sequence: list) -> None:
+    """What is latched ends by a resume that came alone and late enough; a run by its end; nothing moves otherwise."""
+    controller = Controller(ControllerConfig(force_hold_n=15.0, force_stop_n=30.0))
+    monitor = EnvelopeMonitor(controller.config.limits)
+    now, pose, wrench, plans, before = 50.0, DOWN, np.zeros(6), True, "idle"
+    run, runs = controller.run, {controller.run}
+    stopped_s = resumed_s = -math.inf
+    troubles: dict[str, bool] = {}
+    for event, value in sequence:
+        ticks, resumed, said = 1, False, ""
+        if event == "pass":
+            ticks = round(value / 0.02)
+        elif event == "end":
+            controller.end_run("the end")
+        elif event == "trouble":
+            source, raised, latch = value
+            controller.trouble(source, f"{source} is bad" if raised else "", latch)
+            troubles[source] = raised
+        elif event == "robot":
+            controller.on_robot(RobotHealth(now + value[1], value[0]), now)
+        elif event == "wrench":
+            wrench = np.array([value, 0.0, 0.0, 0.0, 0.0, 0.0])
+        elif event == "plans":
+            plans = value
+        elif event == "stop":
+            controller.stop(now)
+            stopped_s = now
+        elif event == "resume":
+            said = controller.resume(now)
+            resumed = said.startswith(("resumed", "stop cleared"))
+            assert not resumed or (now - stopped_s >= 1.0 and now - resumed_s >= 0.3)
+            resumed_s = now
+        else:
+            said = controller.start(now)
+            assert said == f"started run {run}" or said.startswith("not started: ")
+        for _ in range(ticks):
+            controller.on_state(ArmState(now, pose, 0.5, wrench), now)
+            troubles["pose"] = False
+            if plans and controller.on_plan(Plan(now, 0.25, np.full((1, 7), 0.002)), now) == "":
+                troubles["plan"] = False
+            command = controller.tick(now)
+            stopped = command.mode == "stopped"
+            assert monitor.check(now, command.pose, stopped=stopped, gripper=command.gripper) == []
+            assert command.gripper is None or command.mode == "running"
+            assert command.pose is None or command.mode != "idle"
+            assert command.mode != "running" or not any(troubles.values())
+            assert stopped or event != "stop"
+            if before in ("stopped", "fault") and command.mode not in ("stopped", "fault"):
+                assert resumed
+            if before == "idle" and command.mode != "idle":
+                assert said == f"started run {run}" or event == "stop"
+            if controller.run != run:
+                assert command.mode == "idle" and controller.run not in runs
+                run = controller.run
+                runs.add(run)
+            if command.mode in ("stopped", "fault") and before not in ("stopped", "fault"):
+                stopped_s = now
+            before = command.mode
+            pose = pose if command.pose is None else command.pose
+            now += 0.02
 
 
 def test_random_goals_are_reached_in_almost_the_least_time() -> None:
