@@ -183,7 +183,7 @@ class Controller:
             return f"{contact}; free the arm, or restart the controller where it is"
         # Going on would pull the arm all the way to a target that it has left, or trust a pose that is not the arm's.
         metres, radians = self._target.distance(newest)
-        if metres > CEILING["leash_m"] or radians > CEILING["leash_rad"]:
+        if metres > CEILING["leash_m"] + OUTSIDE_SLACK_M or radians > CEILING["leash_rad"] + OUTSIDE_SLACK_RAD:
             return (
                 f"the arm is measured {metres:.2f} m and {radians:.2f} rad away from where it is held; "
                 "bring it back, or restart the controller where it is"

@@ -29,7 +29,8 @@ SAMPLE_S = 0.1
 TRAIL_S = 0.5
 #: How long the arm may be away from the trail.
 AWAY_S = 0.5
-#: Over how long an arm may stay where it is: the shorter one where much is asked for, the longer where little is.
+#: Over how long an arm may stay where it is: the longer time where little is asked for, or no more is lacking than what
+#: friction may keep it off.
 STILL_S = (1.0, 3.0)
 #: What is asked for is kept a lag longer than what is made.
 _KEPT_S = STILL_S[-1] + TRAIL_S
@@ -40,18 +41,21 @@ class Allowed:
     """What is no fault, in m or rad."""
 
     unit: str
+    off: float  # how far friction may keep the arm from its target
     away: float  # from the trail
     asked: float  # in half a while: less is no motion
     ahead: float  # of the arm: a target that is not even that much further on asks for nothing yet
     unasked: float  # way made beyond the way asked for
 
 
-#: CRISP's "clipped" preset lets an arm stand 0.01 m and 0.08 rad off: at least twice that, for both ends of a way. The
-#: others are a few times what a Franka's measured pose trembles by (0.1 mm).
-METRES = Allowed("m", away=0.025, asked=0.0015, ahead=0.0003, unasked=0.03)
-RADIANS = Allowed("rad", away=0.16, asked=0.006, ahead=0.0015, unasked=0.16)
+#: CRISP's "clipped" preset lets an arm stand 0.01 m and 0.08 rad off: a little more, and at least twice that where both
+#: ends of a way count. The others are a few times what a Franka's measured pose trembles by (0.1 mm).
+METRES = Allowed("m", off=0.015, away=0.025, asked=0.0015, ahead=0.0003, unasked=0.03)
+RADIANS = Allowed("rad", off=0.1, away=0.16, asked=0.006, ahead=0.0015, unasked=0.16)
 #: Which share of what it lacks (or of what was asked, if that is less) an arm must move by in a while.
 _MOVES = 0.3
+#: What differs by less is a driver that repeats itself: no arm stands so still.
+_SAME = 1e-9
 
 
 class _Sample(NamedTuple):
@@ -127,7 +131,9 @@ class _Track:
             asked = length(minus(newest.asked, start.asked))
             lacks = sum(length(minus(s.target, s.made)) for s in during) / len(during)
             made = max(length(minus(s.made, newest.made)) for s in during)
-            if made < _MOVES * min(asked, lacks):
+            # The shorter time is enough where the arm is too far off for friction, or is not even measured anew.
+            sure = duration_s > STILL_S[0] or lacks > self._allowed.off or made <= _SAME
+            if sure and made < _MOVES * min(asked, lacks):
                 unit = self._allowed.unit
                 return (
                     f"asked to go {asked:.3f} {unit} in {duration_s:.0f} s, it went {made:.3f} {unit}; "

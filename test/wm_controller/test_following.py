@@ -130,10 +130,12 @@ def test_an_arm_that_lags_follows(limits: Limits, arm: Arm, planner: Planner) ->
 
 
 @pytest.mark.parametrize("limits", [Limits(), FAST, Limits(leash_m=0.02)])
-@pytest.mark.parametrize("planner", PLANNERS[1:])
+@pytest.mark.parametrize("planner", [to_and_fro(0.1, 0.3, 2.5), *PLANNERS[1:]])
 def test_an_arm_that_stands_a_little_short_follows(limits: Limits, planner: Planner) -> None:
-    """As long as it is not asked for more than a second to come nearer than it does."""
-    command, _ = Rig(Arm(0.1, 0.05, short_m=0.01), planner, limits=limits).run(12.0)
+    """As long as it is not asked for three seconds to come nearer than it does."""
+    rig = Rig(Arm(0.1, 0.05, short_m=0.01), planner, limits=limits)
+    rig.noise = np.array([5e-5] * 3 + [1e-4] * 3)
+    command, _ = rig.run(12.0)
     assert command.mode == "running", command.reason
 
 
@@ -167,14 +169,20 @@ def test_a_limit_that_lets_little_motion_through_asks_for_little(limit: str, val
 @pytest.mark.parametrize("period_s", [0.1, 0.25, 0.5])
 @pytest.mark.parametrize("step", [0.002, 0.01, 0.03, 0.05])
 @pytest.mark.parametrize("axes", ["x", "xyz"])
-def test_a_frozen_arm_holds_in_about_a_second_then_waits_for_a_person(step: float, period_s: float, axes: str) -> None:
+@pytest.mark.parametrize("trembles", [False, True])
+def test_a_frozen_arm_holds_in_about_a_second_then_waits_for_a_person(
+    step: float, period_s: float, axes: str, trembles: bool
+) -> None:
+    """In three where it trembles like a live one and lacks no more than what friction may keep it off."""
     size = step / math.sqrt(len(axes))
     rig = Rig(Arm(frozen=True), constant(**dict.fromkeys(axes, size)), period_s)
-    rig.noise = np.array([5e-5] * 3 + [1e-4] * 3)
+    if trembles:
+        rig.noise = np.array([5e-5] * 3 + [1e-4] * 3)
     command, after_s = rig.run(5.0)
-    assert command.mode == "holding" and command.reason.startswith("the arm does not follow: asked to go 0.0")
+    assert command.mode == "holding" and command.reason.startswith("the arm does not follow: asked to go 0.")
     assert "see what blocks it" in command.reason
-    assert after_s < (1.7 if step / period_s >= 0.004 else 3.4)
+    at_once = step / period_s >= 0.004 and not (trembles and step < 0.015)
+    assert after_s < (1.7 if at_once else 3.4)
     assert rig.run(2.2, on=True)[0].mode == "stopped"
     rig.run(1.1, on=True)
     assert rig.controller.resume(rig.now).startswith("resumed"), "a person may try again"
