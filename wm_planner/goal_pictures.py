@@ -22,7 +22,7 @@ class GoalPictures:
 
     Args:
         node: that publishes.
-        goal: folder of the pictures; "" for none.
+        goal: folder of the pictures, or one picture; "" for none.
         instance: 8 hex digits of the process, that the pictures are labelled with.
 
     Attributes:
@@ -33,7 +33,7 @@ class GoalPictures:
     """
 
     def __init__(self, node: WmNode[Any], goal: str, instance: str) -> None:
-        self._pictures = load_goals(goal) if goal else []
+        self._pictures = load_goals(goal, node.get_logger().warning) if goal else []
         count = len(self._pictures)
         if count > convert.MAX_GOALS:
             raise GoalError(f"{count} goal pictures are too many; keep at most {convert.MAX_GOALS}")

@@ -38,7 +38,7 @@ class SightConfig:
 class PlannerNodeConfig(SightConfig, PlannerConfig):
     """Parameters of planner_node: those of the core, and these.
 
-    ``goal`` is a folder of pictures ("" if others publish ``goal/image``).
+    ``goal`` is a folder of pictures, or one picture ("" if others publish ``goal/image``).
     """
 
     goal: str = ""

@@ -55,9 +55,9 @@ def test_damaged_bundle(broken: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_goal_folder(broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = "pick_place", "--model", broken, "--goal", tmp_path / "goals"
-    assert "there is no folder of goal images" in refusal(capsys, *command)
+    assert "there is no folder of goal pictures" in refusal(capsys, *command)
     (tmp_path / "goals").mkdir()
-    assert "holds no goal images" in refusal(capsys, *command)
+    assert "holds no goal pictures" in refusal(capsys, *command)
     (tmp_path / "goals" / "goal_0.png").write_bytes(b"no picture")
     assert "goal_0.png is damaged" in refusal(capsys, *command)
 

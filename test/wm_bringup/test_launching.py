@@ -111,7 +111,7 @@ def cell(tiny_bundle: Path, goal_folder: Path, small_planner: Path) -> list[str]
         (["dry_run:=yes"], "dry_run:=yes must be true or false"),
         (["namespace:=1st"], "namespace:=1st is no ROS namespace, such as left_arm"),
         (["model:=panda-pick-place"], "did you mean 'panda_pick_place'?"),
-        (["goal:=nowhere"], "there is no folder of goal images"),
+        (["goal:=nowhere"], "there is no folder of goal pictures"),
         (["drop_guards:=robot"], "the guard robot is of a real arm"),
         (["camera:=/x"], "nobody reads the camera's topic /x in mode sim, which has a camera; leave it out"),
     ],
