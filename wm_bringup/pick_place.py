@@ -70,7 +70,7 @@ class PickPlace:
         self._bundle = paths.bundle_folder(arguments.model)
         Bundle.load(self._bundle)
         if arguments.goal is not None:
-            load_goals(arguments.goal)
+            load_goals(arguments.goal, complain)
         self._settings = parse_settings(arguments.set)
         declared = self._graph(Path("goals"))
         for note in declared.notes:

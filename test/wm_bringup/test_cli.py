@@ -59,7 +59,7 @@ def test_goal_folder(broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "goals").mkdir()
     assert "holds no goal pictures" in refusal(capsys, *command)
     (tmp_path / "goals" / "goal_0.png").write_bytes(b"no picture")
-    assert "goal_0.png is damaged" in refusal(capsys, *command)
+    assert "goal_0.png' is damaged" in refusal(capsys, *command)
 
 
 def test_configuration(broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
