@@ -117,6 +117,11 @@ class Planner(Node):
         deltas = np.array([[*step, 0.0, 0.0, 0.0, gripper]])
         self._plans.publish(convert.plan_to_msg(deltas, 0.3, self.get_clock().now().to_msg(), "base"))
 
+    def broken(self) -> dict[str, int]:
+        """Violations of the envelope by what was sent. Changes of speed are judged where time is simulated: here a
+        clock that is read late moves a stamp by some of a tick."""
+        return {kind: n for kind, n in self.envelope.counts.items() if n and "accel" not in kind and "jerk" not in kind}
+
     def go(self, goal_m: Array, gripper: float = 0.0) -> None:
         """Plan four times a second, until the TCP is within 3 mm."""
 
@@ -127,7 +132,10 @@ class Planner(Node):
         self.spin_until(there, 20.0, f"{goal_m} was not reached")
 
     def sway(self, seconds: float, done: Callable[[], bool] = lambda: False, gripper: float = 0.0) -> bool:
-        """Plan to and fro along y, 8 cm to each side, for so long or until something is done; whether it was."""
+        """Plan to and fro along y, 8 cm to each side, for so long or until something is done; whether it was.
+
+        ``gripper`` is by how much each step closes it.
+        """
         home_m = self._home_m = self.pose[:3].copy() if self._home_m is None else self._home_m
 
         def plan() -> None:
