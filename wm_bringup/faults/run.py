@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import math
 import os
 import signal
 import sys
@@ -37,6 +38,8 @@ MOVING_S, MOVING_M_S = 1.0, 0.05
 MOVES_WITHIN_S = 30.0
 #: After the fault has been undone, for violations on the way back.
 AFTER_S = 1.5
+#: A stream that is faster than this many times its rate is sent twice: each start or stop sends one target besides.
+MOST_RATE = 1.3
 #: What starts the graph in the place of this program, by the name of its process.
 LAUNCHER = "launcher"
 #: How long a ``wm`` of the fault's own acts at most, and how long it may take to end.
@@ -194,7 +197,7 @@ class FaultRun(LiveRun):
             outcome.status,
             outcome.sentence,
             len(orphans),
-            tuple(judge(self._fault, self._measures, outcome, len(orphans), self._complaint)),
+            tuple(judge(self._fault, self._measures, outcome, len(orphans), self._complaint, self._controller.rate_hz)),
         )
         return outcome
 
@@ -245,8 +248,10 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def judge(fault: Fault, measures: Measures | None, outcome: Outcome, orphans: int, complaint: str) -> list[str]:
-    """What is not as the table declares it, in whole sentences."""
+def judge(
+    fault: Fault, measures: Measures | None, outcome: Outcome, orphans: int, complaint: str, rate_hz: float = math.inf
+) -> list[str]:
+    """What is not as the table declares it, in whole sentences; ``rate_hz`` is that of the controller."""
     if measures is None:
         return [f"the fault was not done: {outcome.sentence}"]
     m, failures = measures, [complaint] if complaint else []
@@ -260,6 +265,8 @@ def judge(fault: Fault, measures: Measures | None, outcome: Outcome, orphans: in
             failures.append(f"the target moved for {m.rest_s:.2f} s, not at most {fault.rest_within_s:.2f} s")
         if m.overshoot_m > OVERSHOOT_M:
             failures.append(f"the arm overshot by {1e3 * m.overshoot_m:.1f} mm, not at most {1e3 * OVERSHOOT_M:g} mm")
+    if m.rate_hz > MOST_RATE * rate_hz:
+        failures.append(f"targets came at {m.rate_hz:.0f} Hz, not at {rate_hz:.0f} Hz")
     if m.violations:
         failures.append("violations: " + ", ".join(f"{kind} {count}" for kind, count in m.violations.items()))
     if fault.exits is not None:

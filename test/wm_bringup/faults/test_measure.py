@@ -58,6 +58,20 @@ def test_a_hold_is_timed_from_the_fault() -> None:
     assert m.gap_s == pytest.approx(PERIOD_S)
 
 
+def test_motion_after_the_rest_counts_to_the_end_of_the_record() -> None:
+    still = measured(record(1.4, [Mode(1.4, HOLDING, "x")]))
+    assert still.moved_after_m == pytest.approx(0.0, abs=1e-6) and still.rate_hz == pytest.approx(50.0, rel=0.02)
+    again = record(1.4, [Mode(1.4, HOLDING, "x")])
+    again.targets.add(END_S, 0.6, 0.0, 0.3, *DOWN)
+    assert measured(again).moved_after_m > 0.01, "it came to rest, and went on after the fault was healed"
+
+
+def test_where_stamps_are_false_the_envelope_is_not_judged() -> None:
+    made = record(1.4, [Mode(1.4, HOLDING, "x")])
+    made.targets.add(END_S, 0.9, 0.0, 0.3, *DOWN)
+    assert measured(made).violations and measure(made, FAULT_S, 3.0, None).violations == {}
+
+
 def test_what_the_arm_runs_past_the_last_target_is_overshoot() -> None:
     assert measured(record(1.4, [Mode(1.4, HOLDING, "x")], past_m=0.007)).overshoot_m == pytest.approx(0.007, abs=1e-6)
 

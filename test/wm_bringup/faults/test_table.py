@@ -75,10 +75,11 @@ def test_a_run_as_declared_has_no_failures() -> None:
         ({"rest_s": 1.5}, "the target moved for 1.50 s"),
         ({"overshoot_m": 0.006}, "the arm overshot by 6.0 mm"),
         ({"violations": {"speed": 2}}, "violations: speed 2"),
+        ({"rate_hz": 100.0}, "targets came at 100 Hz, not at 50 Hz"),
     ],
 )
 def test_each_measure_is_judged(changes: dict, sentence: str) -> None:
-    (failure,) = judge(FAULT, dataclasses.replace(GOOD, **changes), ENDED, 0, "")
+    (failure,) = judge(FAULT, dataclasses.replace(GOOD, **changes), ENDED, 0, "", 50.0)
     assert sentence in failure
 
 
