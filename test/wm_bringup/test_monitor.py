@@ -125,6 +125,8 @@ def test_done_counts_for_the_run_that_began_last(make: Callable[..., Cell]) -> N
     assert cell.wait(lambda: cell.monitor.done) and not cell.monitor.reached
     state("idle", "bb")
     assert cell.monitor.done, "the run has ended; the next one is only named"
+    state("stopped", "bb")
+    assert cell.monitor.done, "a stop begins no run"
     state("running", "bb")
     assert not cell.monitor.done
 

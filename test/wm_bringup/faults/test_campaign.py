@@ -23,7 +23,7 @@ def command(*words: object) -> list[str]:
 @pytest.fixture
 def words(tmp_path: Path, tiny_bundle: Path, goal_folder: Path, small_planner: Path) -> list[object]:
     # No sub-goal is ever passed or reached, so that the arm has somewhere to go when the fault comes.
-    forever = ["reached_fraction=0.0", "plateau_steps=1e6", "budget_steps=1e6"]
+    forever = ["reached_fraction=0.0", "plateau_steps=1000000", "budget_steps=1000000"]
     settings = [word for rule in forever for word in ("--set", f"planner.subgoals.{rule}")]
     common = ["--model", tiny_bundle, "--goal", goal_folder, "--config", small_planner, "--seed", 1]
     return [*common, *settings, "--runs", tmp_path / "runs", "--json", tmp_path / "faults.json"]
