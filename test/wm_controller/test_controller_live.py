@@ -111,7 +111,8 @@ class Cell:
         self._executor = SingleThreadedExecutor(context=self._context)
         for node in (self._arm, self._planner):
             self._executor.add_node(node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
         file = folder / "controller.py"
         file.write_text(CONTROLLER)
@@ -127,6 +128,10 @@ class Cell:
         self.pid = int(self.process.stdout.readline()) if parent else self.process.pid
 
     # --- around the controller ----------------------------------------------------------------------------------------
+    def _spin(self) -> None:
+        while not self._over.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
+
     def _now_s(self) -> float:
         if self.simulated:
             return max(self.clock_s, 0.0)
@@ -233,8 +238,9 @@ class Cell:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
+        self._over.set()  # rclpy crashes where nodes are destroyed under a thread that spins
+        self._thread.join()
         self._executor.shutdown()
-        self._thread.join(5.0)
         for node in (self._arm, self._planner):
             node.destroy_node()
         rclpy.shutdown(context=self._context)
