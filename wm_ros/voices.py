@@ -1,7 +1,7 @@
 """Who else speaks on a topic: a second publisher of something that safety depends on is seen and named.
 
 A message does not tell who sent it, and two senders on one topic interleave without a sign. The graph does tell who
-publishes. A process that was killed stays in it until its lease has run out (20 s with Fast DDS).
+publishes. A process that was killed stays in it until its lease has run out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from wm_core.errors import quoted
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
 #: How often the graph is looked into. A dozen topics take 0.3 ms, and braking is to begin within 0.1 s.
 LOOK_PERIOD_S = 0.1
+#: Fast DDS's lease of a participant, which is the longest of those of ROS 2's middlewares (Cyclone DDS: 10 s).
+LEASE_S = 20.0
 
 
 def speakers(node: Node, topic: str) -> list[tuple[str, bytes]]:
@@ -53,7 +55,9 @@ class _Watched:
         if not others or (not present and all(_unnamed(name) for name in others) and len(others) == 1):
             return ""  # one without a name yet may be the right one; it is not relied upon before it has it
         if present or self.own:
-            return f"{_who(others, 'also ')} {self.name}; end it"
+            # One that was killed and started again is there twice for a while.
+            lease = f" (one that was killed is forgotten within {LEASE_S:g} s)" if self.publisher in others else ""
+            return f"{_who(others, 'also ')} {self.name}; end it{lease}"
         return f"{_who(others)} {self.name} in place of {_name(self.publisher)}; end it"
 
 
