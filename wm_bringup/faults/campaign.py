@@ -70,11 +70,12 @@ def campaign(arguments: argparse.Namespace, interrupted: Callable[[], bool]) -> 
 
 
 def _one(arguments: argparse.Namespace, interrupted: Callable[[], bool], fault: Fault) -> Result:
-    run = FaultRun(arguments, interrupted, fault)
     try:
-        run.run()
+        run = FaultRun(arguments, interrupted, fault)
     except NotHere as error:
         return Result(fault.name, None, 0, f"not run: {error}", 0, ())
+    try:
+        run.run()
     except Exception as error:  # a campaign goes on; that the run itself fell is a result
         sentence = f"the run itself fell: {type(error).__name__}: {error}"
         return Result(fault.name, None, -1, sentence, 0, (sentence,))

@@ -81,6 +81,7 @@ class FaultRun(LiveRun):
         interrupted: whether the user wants it to end.
         fault: what is done.
     Raises:
+        NotHere: this machine lacks what the fault needs.
         WmError: an option, the bundle, the goal folder or the configuration is not usable.
     """
 
@@ -89,7 +90,9 @@ class FaultRun(LiveRun):
         self._measures: Measures | None = None
         self._complaint = ""
         self._sessions: list[int] = []
-        self._own = Path(arguments.runs) / "fault"  # files of the fault's own
+        self._own = Path(arguments.runs).resolve() / "fault"  # files of the fault's own
+        self._own.mkdir(parents=True, exist_ok=True)
+        self._environment = fault.injection.environment(self._own)
         self._keyboard: Keyboard | None = None
         given = argparse.Namespace(**{**vars(arguments), "set": [*arguments.set, *fault.settings]})
         super().__init__(given, interrupted)
@@ -111,8 +114,7 @@ class FaultRun(LiveRun):
 
     def _start_nodes(self, declared: graph.Graph) -> None:
         """By whom the fault wants it. The graph is the same."""
-        self._own.mkdir(parents=True, exist_ok=True)
-        with _environment(self._fault.injection.environment(self._own)):
+        with _environment(self._environment):
             if self._under == "":
                 super()._start_nodes(declared)
             elif self._under == "launch":

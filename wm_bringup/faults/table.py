@@ -166,8 +166,8 @@ FAULTS: tuple[Fault, ...] = (
     _rival("planner/plan"),
     _rival("planner/status"),
     _rival("encoder/status"),
-    _rival("latent"),
-    _rival("controller/state"),
+    _rival("latent", detect_s=RIVAL_S + PLAN_S),  # the planner sees these two, and plans no more
+    _rival("controller/state", detect_s=RIVAL_S + PLAN_S),
     _rival("arm/current_pose"),
     _rival("arm/wrench"),
     _rival("arm/gripper"),

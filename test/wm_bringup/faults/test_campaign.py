@@ -59,3 +59,15 @@ def test_ctrl_c_leaves_nothing_behind(words: list[object]) -> None:
 def test_the_list_names_every_fault() -> None:
     done = subprocess.run(command("--list"), capture_output=True, text=True, timeout=60, check=True)
     assert [line.split()[0] for line in done.stdout.splitlines()] == [fault.name for fault in FAULTS]
+
+
+def test_a_fault_that_this_machine_cannot_do_is_not_run(words: list[object], tmp_path: Path) -> None:
+    done = subprocess.run(
+        command("--only", "clock_set_back", *words),
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0 and "not run: needs gcc" in done.stdout, done.stderr
