@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import hypot, inf, isfinite
+from math import hypot, inf, isfinite, remainder, tau
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +36,13 @@ CLOCK_S = 0.1  # within which braking begins after a clock was set
 MAD = 10.0
 #: Outside box or cone by more than this is a person's push or a fall, and no sensor noise.
 OUTSIDE_M, OUTSIDE_RAD = 0.03, 0.12
-#: An arm that has stayed within BLOCKED_M of one place for BLOCKED_S, with the target further away than that and the
-#: leash's share BLOCKED_SHARE, does not follow.
-BLOCKED_S, BLOCKED_M, BLOCKED_SHARE = 1.6, 0.004, 0.8
-#: No Franka goes so far (1.7 m/s) within the 0.2 s that it may be unheard of.
-JUMP_M = 0.4
+#: How long an arm may not follow. It is blocked if it stays within STILL of one place while its target is further away
+#: than that, and than LAG of the leash; elsewhere if it is for ELSEWHERE_S further than AWAY from all its targets of
+#: UNFOLLOWED_S; led by somebody if it goes further than LED beyond what its speed limit allows. In m and in rad.
+UNFOLLOWED_S, ELSEWHERE_S = 1.6, 0.8
+STILL, AWAY, LED, LAG = (0.004, 0.02), (0.04, 0.25), (0.1, 0.4), 0.8
+#: No Franka is faster than 1.7 m/s.
+JUMP_M, JUMP_M_S = 0.1, 2.5
 #: Smaller changes of the gripper's command say "as it is".
 GRIPPER_DEADBAND = 0.25
 #: The stream is averaged over this time to bound its jerk; braking takes so much longer.
@@ -86,7 +88,8 @@ class Judge:
         self._fingers: deque[tuple[float, float]] = deque(maxlen=400)  # measured gripper
         self._gripper: float | None = None  # commanded at the last tick
         self._seats: list[float] = []  # values at which the gripper may begin
-        self._track: deque[tuple[float, NDArray, float, float]] = deque()  # time, arm, lag in m and rad
+        self._track: deque[tuple[float, NDArray, NDArray]] = deque()  # time, arm and target, while running
+        self._near_s = [-inf, -inf]  # when the arm was near any of its targets, in m and in rad
         self._arm: NDArray | None = None
         self._arm_s = -inf
         self._twist: tuple[float, Vec, Vec] = (-inf, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
@@ -106,7 +109,7 @@ class Judge:
             self.blame("started what was started")
         if (self.mode in LATCHED or self._stopped) and "resume" not in self._may_leave:
             self.blame("start cleared a stop")
-        self._run = True
+        self._run, self._pose = True, None
         self._may_leave.add("start")
         self._begin(now_s)
 
@@ -153,14 +156,20 @@ class Judge:
 
     def clock(self, now_s: float) -> None:
         """The clock of the stamps was set: nothing from before it counts."""
+        self._arm = None
         self._licence, self._plan_stamp_s, self._plans_from_s = None, -inf, now_s
 
     def measured(self, now_s: float, stamp_s: float, pose: NDArray, gripper: float) -> None:
         """A good report of the arm: when it was measured, TCP ``(6,)`` and gripper 0..1."""
-        if self._arm is not None and hypot(*(pose[:3] - self._arm[:3])) > JUMP_M:
+        before, self._arm_s, since_s = self._arm, stamp_s, stamp_s - self._arm_s
+        if (
+            before is not None
+            and "clock" not in self._causes
+            and _apart(pose, before)[0] > JUMP_M + JUMP_M_S * min(max(since_s, 0.0), 0.5)
+        ):
             self.forbid("a pose that jumped", now_s, latch=True)
             self.allow("a pose that jumped")
-        self._arm, self._arm_s = pose, stamp_s
+        self._arm = pose
         self._fingers.append((now_s, gripper))
         if self._first_plan:
             self._seats.append(gripper)
@@ -174,8 +183,7 @@ class Judge:
         if wrong := self._wrong(now_s, stamp_s, period_s, deltas):
             return self.blame(f"took {wrong}")
         steps = np.asarray(deltas, dtype=float)[: self._execute_steps]
-        lasts_s = min(len(steps) * period_s, HORIZON_S)
-        self._licence = Licence(stamp_s + lasts_s, self._asked(stamp_s, steps[:, 6]))
+        self._licence = Licence(stamp_s + len(steps) * period_s, self._asked(stamp_s, steps[:, 6]))
         self._plan_stamp_s = stamp_s
 
     def _wrong(self, now_s: float, stamp_s: float, period_s: float, deltas: object) -> str:
@@ -187,6 +195,8 @@ class Judge:
             return "a plan of a wrong shape, or not finite"
         if not STEP_PERIOD_S[0] <= period_s <= STEP_PERIOD_S[1]:
             return "a plan with a period out of range"
+        if min(len(array), self._execute_steps) * period_s > HORIZON_S + 1e-6:
+            return "a plan that goes too far ahead"
         if not -0.05 - self._blur_s <= now_s - stamp_s <= self._plan_max_age_s + self._blur_s:
             return "a plan that is not of now"
         if stamp_s < self._plans_from_s - self._blur_s:
@@ -245,10 +255,10 @@ class Judge:
         if not self._run:
             self.blame("ran in no run")
         for cause, from_s in self._causes.items():
-            if now_s > from_s + _TINY:
+            if now_s >= from_s:
                 self.blame(f"ran with trouble: {cause}")
         for cause, from_s in self._latches.items():
-            if now_s > from_s + _TINY:
+            if now_s >= from_s:
                 self.blame(f"went on by itself after: {cause}")
         if now_s - self._arm_s > self.limits.state_timeout_s + self._blur_s:
             self.blame("ran without a report of the arm")
@@ -269,9 +279,7 @@ class Judge:
             self._rest_by_s = now_s + self._braking_s() + 2 * max(dt_s if dt_s < 0.1 else 0.0, 0.03)
         if pose is None or last is None or dt_s <= 0.0:
             return
-        shift, turn = hypot(*(pose[:3] - last[:3])), float(np.abs(pose[3:6] - last[3:6]).max())
-        if turn > np.pi:
-            turn = abs(turn - 2 * np.pi)
+        shift, turn = _apart(pose, last)
         if shift > _TINY or turn > _TINY:
             if mode == "stopped" and before == "stopped":
                 self.blame("moved while stopped")
@@ -286,7 +294,7 @@ class Judge:
         m, longest = self.limits, 0.0
         for v, top, accel, jerk in (
             (self._speed, m.speed_m_s, m.accel_m_s2, m.jerk_m_s3),
-            (2 * self._turning, m.rot_speed_rad_s, m.rot_accel_rad_s2, m.rot_jerk_rad_s3),
+            (self._turning, m.rot_speed_rad_s, m.rot_accel_rad_s2, m.rot_jerk_rad_s3),
         ):
             accel = min(accel, jerk * AVERAGE_S / 2)
             if accel > 0.0:
@@ -341,15 +349,30 @@ class Judge:
             self.blame("ran while the arm was outside the box")
         if _lean(arm) > m.tilt_rad + OUTSIDE_RAD:
             self.blame("ran while the tool leaned over")
-        self._track.append((now_s, arm, hypot(*(pose[:3] - arm[:3])), 0.0))
-        while now_s - self._track[0][0] > BLOCKED_S + 0.1:
+        self._track.append((now_s, arm, pose))
+        while now_s - self._track[0][0] > UNFOLLOWED_S + 0.1:
             self._track.popleft()
-        since_s, there, _, _ = self._track[0]
-        if now_s - since_s < BLOCKED_S:
+        since_s = now_s - self._track[0][0]
+        if since_s < UNFOLLOWED_S:
+            self._near_s = [now_s, now_s]
             return
-        still = all(hypot(*(at[:3] - there[:3])) < BLOCKED_M for _, at, _, _ in self._track)
-        if still and min(lag for _, _, lag, _ in self._track) > max(BLOCKED_SHARE * m.leash_m, 2 * BLOCKED_M):
-            self.blame("ran while the arm did not follow")
+        for k, (speed, leash) in enumerate(((m.speed_m_s, m.leash_m), (m.rot_speed_rad_s, m.leash_rad))):
+            made = [_apart(then, arm)[k] for _, then, _ in self._track]
+            lags = [_apart(then, target)[k] for _, then, target in self._track]
+            if max(made) < STILL[k] and min(lags) > max(LAG * leash, 2 * STILL[k]):
+                self.blame("ran while the arm did not follow")
+            if min(_apart(arm, target)[k] for _, _, target in self._track) <= AWAY[k]:
+                self._near_s[k] = now_s
+            elif now_s - self._near_s[k] > ELSEWHERE_S:
+                self.blame("ran while the arm was elsewhere")
+            if made[0] > speed * since_s + LED[k]:
+                self.blame("ran while the arm was led away")
+
+
+def _apart(a: NDArray, b: NDArray) -> tuple[float, float]:
+    """How far two poses ``(6,)`` are apart, m and (as far as the tool points down) rad."""
+    x, y, z, *turns = (a - b).tolist()
+    return hypot(x, y, z), hypot(*(remainder(turn, tau) for turn in turns))
 
 
 def _lean(pose: Sequence[float] | NDArray) -> float:

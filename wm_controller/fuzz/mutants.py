@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wm_controller import controller, interface, steps, supervisor, watch
 from wm_controller.arms.twist_law import TwistLaw
 from wm_controller.controller import Command, Controller
 from wm_controller.envelope import Envelope
+from wm_controller.following import Following
 from wm_controller.inputs import Past, StampClock
+from wm_controller.interpolate import Stream
 from wm_controller.steps import Steps
 from wm_controller.target import Target
 from wm_controller.watch import Watch
@@ -134,6 +136,71 @@ def _latches_nothing(honest: Callable) -> Callable:
     return lambda self, source, reason, latch=False: honest(self, source, reason)
 
 
+def _ends_no_stopped(honest: Callable) -> Callable:
+    return lambda self, reason: None if self._supervisor.latched else honest(self, reason)
+
+
+def _starts_anything(honest: Callable) -> Callable:
+    def start(self: Controller, now_s: float) -> str:
+        if self._supervisor.latched:
+            self._supervisor.take("resume")
+            self._begin_anew(now_s)
+            return f"started run {self.run}"
+        return honest(self, now_s)
+
+    return start
+
+
+def _starts_again(honest: Callable) -> Callable:
+    return lambda self, now_s: "started" if self._supervisor.started else honest(self, now_s)
+
+
+def _forgets_nothing(honest: Callable) -> Callable:
+    return lambda self, from_s: honest(self, -math.inf)
+
+
+def _believes_silence(honest: Callable) -> Callable:
+    def tick(self: Controller, now_s: float) -> Command:
+        if self._past.newest is not None:
+            self._past._poses[-1] = replace(self._past.newest, stamp_s=now_s)
+        return honest(self, now_s)
+
+    return tick
+
+
+def _takes_any_wrench(honest: Callable) -> Callable:
+    def on_wrench(self: Watch, wrench: Any, now_s: float) -> str:
+        honest(self, wrench, now_s)
+        self._wrong["wrench"] = ""
+        return ""
+
+    return on_wrench
+
+
+def _same(honest: Callable) -> Callable:
+    return lambda self, place: place
+
+
+def _slack(honest: Callable) -> Callable:
+    return lambda self, goal, measured: (goal, False)
+
+
+def _unleashed(honest: Callable) -> Callable:
+    return lambda self, dt_s, measured, shift, turn: honest(self, dt_s, None, shift, turn)
+
+
+def _looser(speed: float, accel: float, jerk: float) -> Made:
+    return lambda honest: lambda self, v, a, j: honest(self, speed * v, accel * a, jerk * j)
+
+
+def _coasts(honest: Callable) -> Callable:
+    def brake(self: Target, dt_s: float, measured: Any) -> None:
+        linear, angular = self._linear.glide.velocity, self._angular.glide.velocity
+        self._advance(dt_s, measured, lambda place: linear, lambda facing: angular)
+
+    return brake
+
+
 def _one(of: Any, name: str, made: Made, guard: str) -> Mutant:
     return Mutant(guard, ((of, name, made),))
 
@@ -156,6 +223,9 @@ MUTANTS: tuple[Mutant, ...] = (
     _one(supervisor, "TABLE", _table("stopped", "hold", "holding"), "nothing but resume leaves a stop"),
     _one(supervisor, "TABLE", _table("fault", "fine", "running"), "nothing but resume leaves a fault"),
     _one(Controller, "end_run", _says(None), "a run that ended does not go on"),
+    _one(Controller, "end_run", _ends_no_stopped, "a run that ended while stopped does not go on"),
+    _one(Controller, "start", _starts_anything, "a start clears no stop"),
+    _one(Controller, "start", _starts_again, "what was started is not started again"),
     # the gripper
     _one(Controller, "_command", _talks, "the gripper hears nothing while not running"),
     _one(Controller, "_begin_anew", _keeps_gripper, "the gripper begins at what is measured"),
@@ -180,10 +250,13 @@ MUTANTS: tuple[Mutant, ...] = (
         Controller, "refuse_plan", lambda honest: lambda self, reason: reason, "a refused plan ends the one before it"
     ),
     _one(steps, "stamp_fault", _says(""), "a plan is of now"),
+    _one(Steps, "forget", _forgets_nothing, "no plan from before a start or a resume is taken"),
     _one(Steps, "hold", _says(""), "a plan that has ended holds"),
     # the arm
     _one(Past, "jump", _says(""), "a pose that jumps is a fault"),
     _one(controller, "stamp_fault", _says(""), "a report of the arm is of now"),
+    _one(Controller, "tick", _believes_silence, "an arm that falls silent holds"),
+    _one(Watch, "on_wrench", _takes_any_wrench, "a wrench that is no number holds"),
     _one(Controller, "_take_gripper", _says(""), "a gripper that is no number holds"),
     _one(Watch, "_missing", _says(""), "joints and robot that fall silent hold"),
     _one(watch, "NODES", _is(()), "a node that falls silent holds"),
@@ -196,11 +269,23 @@ MUTANTS: tuple[Mutant, ...] = (
         "contact latches",
     ),
     _one(Watch, "on_robot", _ignores_old, "an old report of an error counts"),
+    _one(Following, "tick", _says(None), "an arm that does not follow holds"),
+    _one(Envelope, "fault", _says(""), "an arm outside box and cone holds"),
     _one(Watch, "on_joints", _says(""), "joints near their ends hold"),
     # the envelope
-    _one(Envelope, "position_inside", _says(True), "box and leash of the path"),
-    _one(Envelope, "rotation_inside", _says(True), "tilt cone and leash of the path"),
+    Mutant(
+        "the target stays in the box",
+        tuple((Envelope, name, made) for name, made in (("position_inside", _says(True)), ("clip_position", _same))),
+    ),
+    _one(Envelope, "rotation_inside", _says(True), "the target stays in the tilt cone"),
+    Mutant(
+        "the target stays on the leash",
+        ((Envelope, "leash_position", _slack), (Envelope, "leash_rotation", _slack), (Target, "_advance", _unleashed)),
+    ),
+    _one(Stream, "__init__", _looser(1.2, 1.0, 1.0), "the target keeps its speed limit"),
+    _one(Stream, "__init__", _looser(1.0, 1.2, 1.2), "the target keeps its limits of acceleration and jerk"),
     _one(Target, "brake", lambda honest: lambda self, dt_s, measured: self.rest(), "a hold brakes within the limits"),
+    _one(Target, "brake", _coasts, "a hold comes to rest"),
     # the arm's port
     _one(TwistLaw, "twist", _follows_on, "a twist brakes in a hold"),
     _one(TwistLaw, "stop", lambda honest: lambda self: (self._linear, self._angular), "a stop is a zero twist"),

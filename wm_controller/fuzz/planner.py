@@ -28,6 +28,8 @@ class Planner:
     def __init__(self, chance: Chance) -> None:
         self._chance = chance
         self._every_s, self._period_s = chance.rng.uniform(0.05, 0.3), chance.pick(0.1, 0.25, 1.0)
+        self._late_s = chance.rng.uniform(0.2, 1.4)
+        self._fickle = chance.pick(0.0, 0.1)
         self._wish, self.next_s = self._new_wish(), 0.0
         self._sent: deque[Sent] = deque(maxlen=5)
 
@@ -47,15 +49,15 @@ class Planner:
         if self._chance.lasts("silent planner", now_s, 0.2, 6.0) or now_s < self.next_s:
             return
         self.next_s = now_s + self._every_s
-        if self._chance.rng.random() < 0.1:
+        if self._chance.rng.random() < self._fickle:
             self._wish = self._new_wish()
         self._sent.append(self._plan(now_s, clock))
         yield self._sent[-1]
 
     def _plan(self, now_s: float, clock: RosClock, steps: int | None = None) -> Sent:
         happens, pick = self._chance.happens, self._chance.pick
-        late = self._chance.lasts("late planner", now_s, 0.5, 3.0)
-        stamp_s = clock.at(now_s - self._chance.rng.uniform(0.0, 1.5 if late else 0.15))
+        late_s = self._late_s if self._chance.lasts("late planner", now_s, 0.5, 3.0) else 0.0
+        stamp_s = clock.at(now_s - late_s - self._chance.rng.uniform(0.0, 0.1))
         if happens("plan of another time"):
             stamp_s += pick(-3.0, 1.0, math.nan, math.inf)
         period_s = pick(0.0, -1.0, math.nan, 1e-3, 2.5, 2.5, 600.0) if happens("odd period") else self._period_s
@@ -64,7 +66,7 @@ class Planner:
     def _new_wish(self) -> NDArray:
         """Where it wants to go: one step ``(7,)``."""
         wish = self._chance.rng.normal(0, 0.03, 7)
-        wish[3:6] *= self._chance.pick(0.0, 4.0)
+        wish[3:6] *= self._chance.pick(0.0, 4.0, 4.0)
         wish[6] = self._chance.pick(0.0, 0.0, -0.8, 0.8)
         return wish
 

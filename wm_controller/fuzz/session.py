@@ -12,7 +12,7 @@ import numpy as np
 
 from wm_controller.arms.config import TwistConfig
 from wm_controller.arms.twist_law import TwistLaw
-from wm_controller.controller import ArmState, Command, Controller, ControllerConfig, Plan
+from wm_controller.controller import ArmState, Controller, ControllerConfig, Plan
 from wm_controller.inputs import StampClock
 from wm_controller.monitor import EnvelopeMonitor
 from wm_core.errors import ConfigError
@@ -20,7 +20,7 @@ from wm_core.limits import BOX_CEILING_MAX_M, BOX_CEILING_MIN_M, CEILING, JOINTS
 from wm_core.robot_health import RobotHealth
 
 from .chance import Chance
-from .judge import CLOCK_S, Judge
+from .judge import CLOCK_S, LATCHED, Judge
 from .planner import BAD, Planner
 from .world import AILMENTS, Body, RosClock
 
@@ -105,7 +105,7 @@ class Session:
         self.limits = LIMITS[pick(*LIMITS)] if limits is None else limits
         self.config = ControllerConfig(
             limits=replace(self.limits),  # its own: nobody knows what it does to it
-            execute_steps=pick(1, 1, 2, 3, 20),
+            execute_steps=pick(1, 1, 2, 20),
             force_hold_n=pick(None, 15.0),
             force_stop_n=pick(None, 20.0),
             torque_hold_nm=pick(None, 15.0),
@@ -135,6 +135,7 @@ class Session:
         self.looks = (c.force_hold_n, c.force_stop_n, c.torque_hold_nm, c.torque_stop_nm) != (None,) * 4
         self.wrench = self.looks or rng.random() < 0.3
         self.low, self.high = pick((0.005, 0.04), (0.015, 0.025), (0.03, 0.05), (0.001, 0.055))
+        self.latency_s = pick(0.0, 0.005, 0.02)  # of the arm's reports
         self.dull = rng.random() < 0.1  # a planner that is slow to begin; time flies meanwhile
         self.planner = Planner(self.chance)
         self.eager = pick(0.03, 0.1, 0.3)  # how soon a person starts and resumes
@@ -233,8 +234,7 @@ class Session:
         if service == "stop":
             self.controller.stop(self.now)
             self.judge.stop(self.now)
-            self._tick()
-            return
+            return self._show(self.controller.status(self.now).mode)
         act, tell = {
             "start": (self.controller.start, self.judge.start),
             "resume": (self.controller.resume, self.judge.resume),
@@ -243,7 +243,9 @@ class Session:
         tell(self.now, done)
         if done and self.gripper is not None:
             self.gripper.forget()
-        self._tick()
+        if done and service == "start":
+            self.monitor.check(self.now, None)  # the stream begins anew
+        self._show(self.controller.status(self.now).mode)
         if done and self.dull:
             self.planner.next_s = self.now + self.chance.rng.uniform(5.0, 15.0)
 
@@ -273,7 +275,7 @@ class Session:
             self.body.jump()
         if self.chance.happens("gripper by hand"):
             self.body.hand(self.chance.pick(0.0, 0.5, 1.0))
-        if self.mode in ("stopped", "fault", "idle") and self.chance.rng.random() < 0.1 * self.eager:
+        if self.mode not in ("running", "holding") and self.chance.rng.random() < 0.1 * self.eager:
             self.body.bring_back()
         for cause, name, latch in (("voices", "second voice", False), ("launcher", "launcher lost", True)):
             if self.chance.lasts(name, self.now, 0.02, 3.5):
@@ -308,8 +310,7 @@ class Session:
     def _state(self) -> None:
         rng, state, judge = self.chance.rng, self.body.state.copy(), self.judge
         pose, gripper, wrench = state[:6], float(state[6]), self._wrench()
-        made_s = self.now - rng.uniform(0.0, 0.02)
-        stamp_s = self.ros.at(made_s)
+        stamp_s = self.ros.at(self.now - self.latency_s)
         if self.chance.happens("bad stamp"):
             stamp_s += self.chance.pick(-1.0, 1.0, math.nan, math.inf)
         stamp_s, age_s = self._steady(stamp_s)
@@ -323,12 +324,13 @@ class Session:
         elif age_s < 0.2 - STAMP_SLACK_S:
             judge.allow("pose")
             self._seen = pose
+            if not mute:
+                judge.measured(self.now, self.now - age_s, pose, gripper)
         if mute:
             judge.forbid("gripper", self.now)
         elif not refused:
             judge.allow("gripper")
         if not refused:
-            judge.measured(self.now, self.now - age_s, pose, gripper)
             self.law.take_state(pose, stamp_s)
         if self.chance.happens("states overtake"):
             self.controller.on_state(ArmState(stamp_s - 0.01, pose, gripper, wrench), self.now)
@@ -417,30 +419,30 @@ class Session:
     # -------------------------------------------------------------------- tick
 
     def _tick(self) -> None:
+        """As the node's: to the arm and its gripper goes what the controller says."""
         self._observe()
-        command = self.controller.tick(self.now)
-        self.judge.tick(self.now, command.pose, command.gripper, command.mode, command.reason)
-        self.monitor.check(self.now, command.pose, stopped=command.mode == "stopped", measured=self._seen)
-        self._send(command)
-        self.body.move(self.now, self.now - self._moved_s, command.pose, command.gripper)
-        self._moved_s = self.now
-        if command.pose is not None and self._last is not None:
-            self._path_m += float(np.linalg.norm(command.pose[:3] - self._last[:3]))
-        self._last, self.mode = command.pose, command.mode
+        now, command = self.now, self.controller.tick(self.now)
         self._modes[command.mode] += 1
-
-    def _send(self, command: Command) -> None:
-        """To the arm and its gripper, as the node does."""
-        now, twist, holding = self.now, None, command.mode != "running"
+        self.judge.tick(now, command.pose, command.gripper, command.mode, command.reason)
+        self.monitor.check(now, command.pose, stopped=command.mode == "stopped", measured=self._seen)
         if command.pose is not None:
-            twist = self.law.twist(command.pose, now, holding)
+            latches = command.mode in LATCHED and command.mode != self.mode  # then a zero follows at once
+            twist = self.law.twist(command.pose, now, command.mode != "running")
+            self.judge.twist(now, *twist, "holding" if latches else command.mode)
+            if self._last is not None:
+                self._path_m += float(np.linalg.norm(command.pose[:3] - self._last[:3]))
         elif self.law.overdue(now):
-            twist = self.law.stop()
-        if self.gripper is not None and command.gripper is not None and not holding:
+            self.judge.twist(now, *self.law.stop(), command.mode)
+        if command.gripper is not None and self.gripper is not None:
             self.gripper.send(command.gripper)
-        if command.mode != self.mode and command.mode in ("stopped", "fault"):
-            twist = self.law.stop()
+        self._show(command.mode)
+        self.body.move(now, now - self._moved_s, command.pose, command.gripper)
+        self._moved_s, self._last = now, command.pose
+
+    def _show(self, mode: str) -> None:
+        """Into a latched mode the arm is brought by its own means, as by the node."""
+        if mode != self.mode and mode in LATCHED:
+            self.judge.twist(self.now, *self.law.stop(), mode)
             if self.gripper is not None:
                 self.gripper.stop()
-        if twist is not None:
-            self.judge.twist(now, *twist, command.mode)
+        self.mode = mode

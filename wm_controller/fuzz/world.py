@@ -81,11 +81,11 @@ class Body:
             self._wall = self.state.copy()
             self._push = self._rng.normal(0, 1, 7)
         elif name == "pushed":
-            self._push = self._rng.normal(0, 0.5, 7)
+            self._push = self._rng.normal(0, self._rng.choice([0.1, 0.5]), 7)
 
     def jump(self) -> None:
         """Elsewhere at once: a sensor that was exchanged, a driver that was started anew."""
-        self.state = integrate(self.state, self._rng.normal(0, 0.1, 7))
+        self.state = integrate(self.state, self._rng.normal(0, 0.15, 7))
 
     def bring_back(self) -> None:
         """A person leads it to where it may start from."""

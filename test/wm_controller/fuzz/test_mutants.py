@@ -32,7 +32,7 @@ QUICK = [
 @pytest.mark.parametrize("guard", QUICK)
 def test_a_guard_that_is_taken_out_is_missed(guard: str) -> None:
     (mutant,) = [m for m in MUTANTS if m.guard == guard]
-    verdict = hunt(mutant, seed=0, most=40, ticks=150)
+    verdict = hunt(mutant, seed=0, most=60, ticks=150)
     assert verdict.sessions is not None and verdict.violation
 
 
@@ -52,11 +52,14 @@ def test_a_guard_that_nobody_misses_fails_the_command(monkeypatch: pytest.Monkey
     from wm_controller.fuzz import __main__ as command
 
     idle = Mutant("a guard that guards nothing", ((mutants, "MUTANTS", lambda honest: honest),))
-    monkeypatch.setattr(command, "MUTANTS", (MUTANTS[0], idle))
-    monkeypatch.setattr(sys, "argv", ["fuzz", "--mutants", "--sequences", "12", "--ticks", "100"])
+    (missed,) = [m for m in MUTANTS if m.guard == "the gripper hears nothing while not running"]
+    monkeypatch.setattr(command, "MUTANTS", (missed, idle))
+    monkeypatch.setattr(sys, "argv", ["fuzz", "--mutants", "--sequences", "10", "--ticks", "100"])
     assert command.main() == 1
     told = capsys.readouterr().out
-    assert "a guard that guards nothing  NOT NOTICED" in told and "2 guards, 1 of them not missed" in told
+    assert (
+        "a guard that guards nothing                  NOT NOTICED" in told and "2 guards, 1 of them not missed" in told
+    )
 
 
 def test_help_says_what_it_does() -> None:
