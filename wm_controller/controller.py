@@ -365,9 +365,10 @@ class Controller:
             self._target.seat(None)
         if due := self._due_stop or self._due_end:
             return due
-        for source, (reason, _) in self._troubles.items():
-            if source != "plan":  # that is the least of them: no other one makes a plan
-                return reason
+        # First the clock: by one that is off, every stamp looks wrong. A plan is the least of them: no other makes one.
+        for source in ("clock", *self._troubles):
+            if source != "plan" and source in self._troubles:
+                return self._troubles[source][0]
         if newest is None:
             return self._clock_fault or "no arm state yet; start the arm's driver"
         if not now_s - newest.stamp_s <= self._limits.state_timeout_s:

@@ -41,8 +41,8 @@ SPEED_M_S = 0.05
 LIMITS = Limits()
 #: From this speed to rest; the ramps of the acceleration take some ticks at both ends.
 BRAKES_S = SPEED_M_S / LIMITS.accel_m_s2 + 0.1
-#: Braking begins within this time of wall time.
-BEGINS_S = 0.1
+#: Braking begins within this time of wall time; jerk being bounded, the speed has fallen by 15 % after the next one.
+BEGINS_S, FALLS_S = 0.1, 0.06
 #: How often the queue orders are tried; a campaign sets it to 20.
 REPEATS = int(os.environ.get("WM_LIVE_REPEATS", "1"))
 
@@ -203,7 +203,9 @@ class Cell:
     def assert_brakes(self, since_s: float, seen_s: float = 0.0) -> None:
         """Braking begins in time after ``since_s``, and ends at rest.
 
-        ``seen_s``: how long it may take until it is seen. The longest time between two messages is allowed for, too.
+        ``seen_s``: how long it may take until the cause is seen. A machine that is busy holds up ticks and messages,
+        here as in the controller: three of the longest gaps between two messages are allowed for. Who did not brake
+        would go on for half a second and more.
         """
         self.until(lambda: self._rest_s(since_s) is not None, "it does not come to rest", 6.0)
         rest_s = self._rest_s(since_s)
@@ -214,8 +216,8 @@ class Cell:
         speed = float(np.median([moved for _, moved in before[-5:]]))
         even = [t for t, moved in after if moved > 0.85 * speed]
         begins_s = next(t for t, _ in after if t > max([since_s, *even]))
-        assert begins_s - since_s < BEGINS_S + seen_s + held_up_s
-        assert rest_s - begins_s < BRAKES_S + held_up_s
+        assert begins_s - since_s < BEGINS_S + FALLS_S + seen_s + 3.0 * held_up_s
+        assert rest_s - begins_s < BRAKES_S + 3.0 * held_up_s
 
     def _rest_s(self, since_s: float) -> float | None:
         """When the first of three messages came that move nothing."""
@@ -272,7 +274,7 @@ def test_the_machines_clock_is_set(cells: Callable[..., Cell], kind: str, number
     cell.plans = False
     since_s = cell.signal(number)
     cell.assert_brakes(since_s)
-    assert cell.said(f"the clock was set {'forward' if by_s > 0 else 'back'} by ")
+    cell.until(lambda: cell.said(f"the clock was set {'forward' if by_s > 0 else 'back'} by "), "it does not say why")
     cell.shift_s = by_s  # the arm is on the same machine
     cell.plans = True
     cell.until(cell._moving, "it does not go on")
@@ -287,11 +289,11 @@ def test_the_simulated_clock(cells: Callable[..., Cell], kind: str, what: str) -
     if what == "stops":
         cell.clock_runs = False
         cell.assert_brakes(since_s)
-        assert cell.said("the simulated clock has stood still for 0.")
+        cell.until(lambda: cell.said("the simulated clock has stood still for "), "it does not say why")
     else:
         cell.clock_back_s = 5.0
         cell.assert_brakes(since_s)
-        assert cell.said("the clock was set back by ")
+        cell.until(lambda: cell.said("the clock was set back by "), "it does not say why")
 
 
 def test_a_simulated_clock_that_never_starts(cells: Callable[..., Cell]) -> None:
@@ -332,7 +334,8 @@ def test_the_end_of_who_started_it_stops_the_arm(cells: Callable[..., Cell], num
     since_s = time.monotonic()
     os.kill(cell.process.pid, number)
     cell.assert_brakes(since_s, seen_s=0.1)  # it looks ten times a second
-    assert cell.said("which started the stack, is " + ("gone" if number == signal.SIGKILL else "suspended"))
+    says = "which started the stack, is " + ("gone" if number == signal.SIGKILL else "suspended")
+    cell.until(lambda: cell.said(says), "it does not say why")
     cell.until(lambda: cell.mode == "stopped", "it is not stopped")
 
 

@@ -424,6 +424,15 @@ def test_a_clock_that_is_set_holds_at_the_next_tick(rig: Rig, jump_s: float) -> 
     assert rig.ticks(0.8) == "running", "stamps of the new clock are as good as those of the old one"
 
 
+def test_what_looks_wrong_by_a_clock_that_was_set_is_not_blamed(rig: Rig) -> None:
+    """The arm's clock is another machine's: its stamps look wrong from then on, and may come before the next tick."""
+    rig.start()
+    rig.epoch_s += 10.0
+    rig.hear("arm/current_pose", convert.pose_to_msg(POSE, convert.s_to_stamp(rig.node.now_s() - 10.0), "base"))
+    rig.node._tick()
+    assert rig.mode == "holding" and "the clock was set forward by 10.00 s" in rig.reason
+
+
 def test_no_plan_no_motion(rig: Rig) -> None:
     rig.state()
     assert rig.call("start").success
