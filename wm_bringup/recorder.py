@@ -116,6 +116,8 @@ class Recorder(Node):
             state = parse(State, msg.data)
         except ConfigError:
             return  # the monitor counts it
+        if not state.stamp_s > 0.0:
+            return  # a rival's: no controller of ours knows no time
         self.record.modes.append(Mode(self._time_s(state.stamp_s, info), state.mode, state.reason))
 
 

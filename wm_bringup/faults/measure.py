@@ -108,7 +108,7 @@ def _frozen(targets: Array, modes: list[Mode]) -> list[bool]:
     said = sorted((mode for mode in modes if mode.mode != "idle"), key=lambda mode: mode.stamp_s)
     for mode, then in pairwise([*said, Mode(np.inf, "", "")]):
         start, end = np.searchsorted(targets[:, 0], (mode.stamp_s, then.stamp_s))
-        if mode.mode not in (STOPPED, FAULT) or start == end:
+        if mode.mode != STOPPED or start == end:  # a fault brakes within the limits, as a hold does
             continue
         last = start
         while last > 0 and np.array_equal(targets[last - 1, 1:], targets[last, 1:]):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wm_controller.interface import HEARTBEAT_CEILING_S
 from wm_core.errors import ConfigError, quoted
 from wm_core.limits import CEILING
 from wm_core.names import meant
@@ -39,8 +40,8 @@ LAUNCHER_S = 0.2
 END_S = 0.5
 #: An arm that does not follow is given about a second, as a slow one follows late.
 BLOCKED_S = 1.5
-#: Heartbeats come twice a second at least, and one may be late.
-HEARTBEAT_S = 1.5
+#: The controller's own limit. That plans and latents are missing is seen much sooner; here they go on.
+HEARTBEAT_S = HEARTBEAT_CEILING_S
 #: From the report of a hold to the last motion: braking from full speed, with a margin for the jerk limit.
 BRAKE_S = 0.3
 #: A report waits for its tick; a machine that is shared is late now and then.
@@ -175,9 +176,9 @@ FAULTS: tuple[Fault, ...] = (
     _garbage("camera/image_raw", detect_s=PLAN_S),
     _garbage("latent", detect_s=PLAN_S),
     _garbage("planner/plan", detect_s=PLAN_S),
-    _garbage("planner/status", detect_s=HEARTBEAT_S),
-    _garbage("encoder/status", detect_s=HEARTBEAT_S),
-    _garbage("controller/state", detect_s=PLAN_S),
+    _garbage("planner/status", detect_s=HEARTBEAT_S, lasts_s=5.0),
+    _garbage("encoder/status", detect_s=HEARTBEAT_S, lasts_s=5.0),
+    _harmless("garbage_controller_state", Alter("controller/state", "garbage")),  # nothing is said while all is well
     _garbage("arm/current_pose", loss_s=STATE_LOSS_S),
     _garbage("arm/wrench", loss_s=STATE_LOSS_S),
     _garbage("arm/gripper", loss_s=STATE_LOSS_S),

@@ -162,6 +162,11 @@ def test_a_stop_may_freeze_the_target_but_not_move_it() -> None:
     assert violations(targets, stop, LIMITS, 0.3) == {"stop": 1}
 
 
+def test_a_fault_brakes_as_a_hold_does() -> None:
+    made = record(1.4, [Mode(1.38, "fault", "jumped")])
+    assert "stop" not in violations(made.targets.table, made.modes, LIMITS, 0.3)
+
+
 def test_a_target_that_a_stop_sends_once_more_before_its_report_is_frozen_already() -> None:
     targets = np.zeros((50, 7))
     targets[:, 0] = PERIOD_S * np.arange(50)
