@@ -88,7 +88,7 @@ class Controller:
         self._ended = False  # the run, while the arm brakes for it or is stopped
         self._tick_s: float | None = None
         self._latched_s = self._resume_s = -math.inf  # of the last stop or fault, and of the last call of resume
-        self._still_s: float | None = None  # since when it does not run
+        self._still_s = -math.inf  # since when it does not run
         self._ran = False  # since the last start or resume
         self._clipped = dict.fromkeys(CLIPS, 0)
         self._step_clips: set[str] = set()
@@ -161,7 +161,7 @@ class Controller:
         self._steps.forget(now_s)
         self._following.reset()
         self._troubles.pop("plan", None)
-        self._gripper, self._ran, self._still_s, self._clock_fault = None, False, None, ""
+        self._gripper, self._ran, self._still_s, self._clock_fault = None, False, now_s, ""
 
     def _go_idle(self) -> None:
         self._target.seat(None)
@@ -391,7 +391,7 @@ class Controller:
 
     def _lose_patience(self, now_s: float) -> None:
         """Stop an arm that was still for so long that nobody expects it to move: it was held, or nobody called tick."""
-        if self._still_s is None or not self._supervisor.started:
+        if not self._supervisor.started:
             return
         still_s = now_s - self._still_s
         if not still_s <= (HOLD_PATIENCE_S if self._ran else FIRST_PLAN_S):
@@ -401,7 +401,7 @@ class Controller:
         """Note whether it runs, and do what was due as soon as the arm is at rest."""
         running = self._supervisor.mode == RUNNING
         self._ran |= running
-        if running or not self._supervisor.started or self._still_s is None:
+        if running or not self._supervisor.started:
             self._still_s = now_s
         if self._due_stop and (self._supervisor.latched or self._target.resting):
             if self._supervisor.started:

@@ -680,6 +680,14 @@ def test_a_controller_that_was_suspended_for_long_waits_for_a_person(pause_s: fl
     assert (mode == "running") or not {c.mode for c in rig.trace[-2:]} & {"running"}
 
 
+def test_patience_counts_from_the_call() -> None:
+    rig = Rig(start=False)
+    rig.controller.start(rig.now)
+    rig.now += 10.0
+    rig.plan(deltas(x=0.02), 1.0)
+    assert rig.run(2 * TICK_S).mode == "stopped"
+
+
 def test_pauses_and_holds_add_up() -> None:
     rig = Rig()
     rig.plan(deltas(x=0.02), 1.0)
