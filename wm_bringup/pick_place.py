@@ -39,6 +39,8 @@ ANSWER_TIMEOUT_S = 3.0
 #: After the planner says "done" the gripper may still be opening and the cube settling.
 SETTLE_S = 2.0
 SPIN_S = 0.05
+#: For a heartbeat to reach the controller, and its next look at it, which comes ten times a second.
+HEARTBEAT_HEARD_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,11 @@ class PickPlace:
 
     def _ask(self, service: str) -> None:
         """Call a service of the controller and wait for its answer. Raises WmError if it refuses or does not come."""
-        self._started |= service == "start"
+        if service == "start":
+            self._started = True
+            heard_s = time.monotonic() + HEARTBEAT_HEARD_S  # we may have looked at something else until now
+            while time.monotonic() < heard_s:
+                self._spin()
         answer = self._monitor.call(service)
         until_s = time.monotonic() + ANSWER_TIMEOUT_S
         while not answer.done() and time.monotonic() < until_s and not self._processes.has_ended(CONTROLLER):

@@ -207,10 +207,13 @@ class Soak(LiveRun):
         """Let the expert act in another scene, in a process of its own that has ended before anything is measured."""
         self._line.show(f"the expert shows scene {seed}", seed)
         words = ["goals", "--seed", seed, "--count", self._arguments.goals, "--output", pictures]
+
+        def interrupted() -> bool:
+            self._spin(0.0)  # the graph is up: who looks after it must be heard
+            return self._interrupted()
+
         with Processes(folder / "log") as processes:
-            processes.run(
-                f"goals_{seed}", [sys.executable, "-m", "wm_bringup.cli", *map(str, words)], self._interrupted
-            )
+            processes.run(f"goals_{seed}", [sys.executable, "-m", "wm_bringup.cli", *map(str, words)], interrupted)
 
     def _wait(self, true: Callable[[], bool], timeout_s: float) -> bool:
         """Whether it becomes true before the time is up or a node dies. Memory is sampled meanwhile."""
