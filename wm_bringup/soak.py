@@ -23,6 +23,7 @@ from typing import Any
 from sensor_msgs.msg import Image
 from std_msgs.msg import Int64
 
+from wm_controller.supervisor import LATCHED
 from wm_core import results
 from wm_core.errors import ConfigError, WmError
 from wm_planner.goals import load_goals
@@ -46,7 +47,9 @@ DEADLINE_S = 0.04
 GOALS_WITHIN_S = 10.0
 RESTART_WITHIN_S = 20.0
 #: From the planner's "done" to the end of the run, at rest, and to the controller's word of it.
-END_S = 1.0
+END_S = 2.0
+#: A hold this shortly before the planner's "done" was heard is the end of the run.
+REPORTED_S = 1.0
 #: A controller that was stopped takes no resume for 1 s: a stop wins over every resume that comes with it.
 RESUME_AFTER_S = 1.2
 #: What the controller says of itself while nothing is wrong.
@@ -153,7 +156,7 @@ class Soak(LiveRun):
         done = self._wait(lambda: monitor.done, limit_s)
         if not done and time.monotonic() >= until_s:
             return  # the time is up in the middle of an episode; it is no result
-        ended_s = time.time() - END_S
+        ended_s = time.time() - REPORTED_S
         self._between_s.append((ended_s, math.inf))
         self._wait(lambda: monitor.placed is True, SETTLE_S)
         modes = self._recorder.record.modes[first_hold:]
@@ -163,12 +166,15 @@ class Soak(LiveRun):
 
     def _lay_out(self, seed: int, pictures: Path) -> None:
         """What a person does between two episodes. The arm stays where it is."""
-        monitor = self._monitor
-        self._wait(lambda: monitor.mode != "holding", END_S)  # the last run may be coming to its rest
-        ended = monitor.mode == "idle"
+        monitor, ended = self._monitor, self._monitor.done
         if not ended:
             self._ask("stop")
+        elif not self._wait(lambda: monitor.mode in ("idle", *LATCHED), END_S):
+            raise WmError(f"the controller did not end the run within {END_S:g} s: {monitor.mode}: {monitor.reason}")
         stopped_s = time.monotonic()
+        if ended and monitor.mode != "idle":  # stopped while it came to its end: then resume leads to idle
+            self._resume(stopped_s)
+            self._wait(lambda: monitor.mode == "idle", END_S)
         self._reset.publish(Int64(data=seed))
         if not self._wait(lambda: monitor.seed == seed, GOALS_WITHIN_S):
             raise WmError(f"the simulated arm did not lay out scene {seed}")
@@ -185,8 +191,12 @@ class Soak(LiveRun):
         if ended:
             self._ask("start")
         else:
-            self._watch(RESUME_AFTER_S - (time.monotonic() - stopped_s))
-            self._trigger("resume")
+            self._resume(stopped_s)
+
+    def _resume(self, stopped_s: float) -> None:
+        """Resume, not too soon after the stop at ``stopped_s``."""
+        self._watch(RESUME_AFTER_S - (time.monotonic() - stopped_s))
+        self._trigger("resume")
 
     def _use_goals(self) -> None:
         """Have the planner take the new goals; their latents may reach it later than us, so it is asked again."""
