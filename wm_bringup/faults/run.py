@@ -31,7 +31,7 @@ from .inject import Site
 from .interposer_node import RIVAL_POSE
 from .keyboard import Keyboard
 from .measure import Measures, measure
-from .table import OVERSHOOT_M, Fault
+from .table import Fault
 
 #: The fault comes when the arm has been moving for this long and is commanded faster than this.
 MOVING_S, MOVING_M_S = 1.0, 0.05
@@ -265,8 +265,9 @@ def judge(
     if fault.rest_within_s is not None:
         if m.rest_s > fault.rest_within_s:
             failures.append(f"the target moved for {m.rest_s:.2f} s, not at most {fault.rest_within_s:.2f} s")
-        if m.overshoot_m > OVERSHOOT_M:
-            failures.append(f"the arm overshot by {1e3 * m.overshoot_m:.1f} mm, not at most {1e3 * OVERSHOOT_M:g} mm")
+        if m.overshoot_m > fault.overshoot_m:
+            most_mm = 1e3 * fault.overshoot_m
+            failures.append(f"the arm overshot by {1e3 * m.overshoot_m:.1f} mm, not at most {most_mm:g} mm")
     if m.rate_hz > MOST_RATE * rate_hz:
         failures.append(f"targets came at {m.rate_hz:.0f} Hz, not at {rate_hz:.0f} Hz")
     if m.violations:

@@ -62,6 +62,7 @@ class Fault:
         loss_s: how long the watchdog may take from there; None: no hold is demanded.
         lasts_s: for how long it is done, at most.
         settings: parameters, as the words of ``--set``.
+        overshoot_m: how far the arm may run past the place at which the target came to rest.
         exits: exit status of the ``wm`` or launcher that the fault is about; None: as that of any run.
     """
 
@@ -72,6 +73,7 @@ class Fault:
     loss_s: float | None = COMMAND_LOSS_S
     lasts_s: float = 2.0
     settings: Sequence[str] = ()
+    overshoot_m: float = OVERSHOOT_M
     exits: int | None = None
 
     @property
@@ -183,7 +185,13 @@ FAULTS: tuple[Fault, ...] = (
     _garbage("arm/wrench", loss_s=STATE_LOSS_S),
     _garbage("arm/gripper", loss_s=STATE_LOSS_S),
     # The arm does not do what it is told.
-    Fault("arm_blocked", Alter("arm/target_pose", "drop"), detect_s=BLOCKED_S, lasts_s=4.0),
+    Fault(
+        "arm_blocked",
+        Alter("arm/target_pose", "drop"),
+        detect_s=BLOCKED_S,
+        lasts_s=4.0,
+        overshoot_m=math.inf,  # where it stands has nothing to do with the target
+    ),
     Fault("arm_sinks", Alter(_POSE, "sink", 0.1), detect_s=BLOCKED_S, lasts_s=4.0),
     # Clocks.
     _clock("clock_set_back", SetClock(-10.0)),
