@@ -37,8 +37,8 @@ MAD = 10.0
 #: Outside box or cone by more than this is a person's push or a fall, and no sensor noise.
 OUTSIDE_M, OUTSIDE_RAD = 0.03, 0.12
 #: How long an arm may not follow. It is blocked if it stays within STILL of one place while its target is further away
-#: than that, and than LAG of the leash; elsewhere if it is for ELSEWHERE_S further than AWAY from all its targets of
-#: UNFOLLOWED_S; led by somebody if it goes further than LED beyond what its speed limit allows. In m and in rad.
+#: than that, and than LAG of the leash; elsewhere if it is further than AWAY from all its targets of that time, and led
+#: away if it goes further than LED beyond what its speed limit allows, both for ELSEWHERE_S. In m and in rad.
 UNFOLLOWED_S, ELSEWHERE_S = 1.6, 0.8
 STILL, AWAY, LED, LAG = (0.004, 0.02), (0.04, 0.25), (0.1, 0.4), 0.8
 #: No Franka is faster than 1.7 m/s.
@@ -89,7 +89,7 @@ class Judge:
         self._gripper: float | None = None  # commanded at the last tick
         self._seats: list[float] = []  # values at which the gripper may begin
         self._track: deque[tuple[float, NDArray, NDArray]] = deque()  # time, arm and target, while running
-        self._near_s = [-inf, -inf]  # when the arm was near any of its targets, in m and in rad
+        self._well_s: dict[tuple[str, int], float] = {}  # when the arm was last not elsewhere, or led away, in m or rad
         self._arm: NDArray | None = None
         self._arm_s = -inf
         self._twist: tuple[float, Vec, Vec] = (-inf, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
@@ -354,19 +354,19 @@ class Judge:
             self._track.popleft()
         since_s = now_s - self._track[0][0]
         if since_s < UNFOLLOWED_S:
-            self._near_s = [now_s, now_s]
+            self._well_s = dict.fromkeys(((what, k) for what in ("elsewhere", "led away") for k in (0, 1)), now_s)
             return
         for k, (speed, leash) in enumerate(((m.speed_m_s, m.leash_m), (m.rot_speed_rad_s, m.leash_rad))):
             made = [_apart(then, arm)[k] for _, then, _ in self._track]
             lags = [_apart(then, target)[k] for _, then, target in self._track]
             if max(made) < STILL[k] and min(lags) > max(LAG * leash, 2 * STILL[k]):
                 self.blame("ran while the arm did not follow")
-            if min(_apart(arm, target)[k] for _, _, target in self._track) <= AWAY[k]:
-                self._near_s[k] = now_s
-            elif now_s - self._near_s[k] > ELSEWHERE_S:
-                self.blame("ran while the arm was elsewhere")
-            if made[0] > speed * since_s + LED[k]:
-                self.blame("ran while the arm was led away")
+            off = min(_apart(arm, target)[k] for _, _, target in self._track)
+            for what, far in (("elsewhere", off > AWAY[k]), ("led away", made[0] > speed * since_s + LED[k])):
+                if not far:
+                    self._well_s[what, k] = now_s
+                elif now_s - self._well_s[what, k] > ELSEWHERE_S:
+                    self.blame(f"ran while the arm was {what}")
 
 
 def _apart(a: NDArray, b: NDArray) -> tuple[float, float]:

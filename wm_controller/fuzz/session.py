@@ -343,18 +343,18 @@ class Session:
             return None
         judge.allow("no wrench")
         judge.allow("wrench")
-        wrench = self.chance.rng.normal(0, 1.0, 6)
+        wrench, bad = self.chance.rng.normal(0, 1.0, 6), self.chance.happens("bad wrench")
         for name, limits, part in (
             ("contact", (c.force_hold_n, c.force_stop_n), slice(0, 3)),
             ("twist of the wrist", (c.torque_hold_nm, c.torque_stop_nm), slice(3, 6)),
         ):
             if self.chance.lasts(name, self.now, 0.0, 2.5):
                 wrench[part] += self.chance.pick(-25.0, 25.0)
-                if limits != (None, None):
+                if limits != (None, None) and not bad:  # which hides how much it is
                     judge.forbid(name, self.now, latch=True)
             else:
                 judge.allow(name)
-        if self.chance.happens("bad wrench"):
+        if bad:
             wrench[self.chance.rng.integers(6)] = self.chance.pick(*BAD[:3])
             judge.forbid("wrench", self.now)
         return wrench

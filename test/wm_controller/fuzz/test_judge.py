@@ -223,7 +223,7 @@ def elsewhere(s: Scene) -> None:
 
 
 def led(s: Scene) -> None:
-    run_on(s, 90, lambda k: DOWN + np.array([0.004 * k - 0.17, 0, 0, 0, 0, 0]))
+    run_on(s, 125, lambda k: DOWN + np.array([0.004 * k - 0.22, 0, 0, 0, 0, 0]))
 
 
 SEEN = [

@@ -24,7 +24,8 @@ QUICK = [
     "huge deltas are refused, not shortened",
     "an old plan is refused the second time as well",
     "contact is looked at",
-    "an old report of an error counts",
+    "a start clears no stop",
+    "an arm outside box and cone holds",
     "a twist brakes in a hold",
 ]
 
