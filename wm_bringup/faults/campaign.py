@@ -19,8 +19,8 @@ from .table import Fault, chosen
 
 EXIT_AS_DECLARED, EXIT_NOT_AS_DECLARED = 0, 1
 HEAD = (
-    "fault                       ends as   hold s  rest s  peak m/s  path mm  arm mm  over mm  after mm  viol.  exit  "
-    "as declared  reason"
+    "fault                       ends as   hold s  still s  rest s  peak m/s  path mm  arm mm  over mm  after mm  viol.  "
+    "exit  as declared  reason"
 )
 
 
@@ -87,13 +87,14 @@ def row(result: Result) -> str:
     """One line of the table under :data:`HEAD`."""
     said = f"{'yes' if not result.failures else 'NO':<11}"
     if (m := result.measures) is None:
-        return f"{result.fault:<28}{'':<79}{result.exit_status:4d}  {said}  {result.message}"
+        return f"{result.fault:<28}{'':<88}{result.exit_status:4d}  {said}  {result.message}"
     hold = "-" if m.hold_s is None else f"{m.hold_s:.2f}"
+    still = "-" if m.first_rest_s is None else f"{m.first_rest_s:.2f}"
     over = "-" if m.outcome == RUNNING else f"{1e3 * m.overshoot_m:.1f}"  # of a target that goes on there is no past
     after = "-" if m.outcome == RUNNING else f"{1e3 * m.moved_after_m:.1f}"
     return (
-        f"{result.fault:<28}{m.outcome:<10}{hold:>6}{m.rest_s:>8.2f}{m.peak_m_s:>10.3f}{1e3 * m.travel_m:>9.1f}"
-        f"{1e3 * m.arm_travel_m:>8.1f}{over:>9}{after:>10}{sum(m.violations.values()):>7d}"
+        f"{result.fault:<28}{m.outcome:<10}{hold:>6}{still:>9}{m.rest_s:>8.2f}{m.peak_m_s:>10.3f}"
+        f"{1e3 * m.travel_m:>9.1f}{1e3 * m.arm_travel_m:>8.1f}{over:>9}{after:>10}{sum(m.violations.values()):>7d}"
         f"{result.exit_status:>6d}  {said}  {m.reason}"
     )
 

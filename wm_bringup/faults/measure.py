@@ -37,6 +37,7 @@ class Measures:
     reason: str  # what the controller said when it first held or stopped; else what it said last
     after: str  # its mode at the end of the record, after the fault has been healed
     hold_s: float | None  # until the controller reported that the arm is held or stopped
+    first_rest_s: float | None  # until the target first stood still after that report
     rest_s: float  # until the last commanded motion before the fault ended
     arm_rest_s: float  # until the measured arm came to rest for good
     peak_m_s: float  # fastest commanded motion to the end of the record
@@ -73,6 +74,7 @@ def measure(record: Record, injected_s: float, healed_s: float, limits: Limits |
         reason=(first or _mode_at(said, healed_s)).reason,
         after=_mode_at(said, np.inf).mode,
         hold_s=None if first is None else first.stamp_s - injected_s,
+        first_rest_s=None if first is None else _first_rest_s(during, first.stamp_s, injected_s),
         rest_s=max(0.0, rest_s - injected_s),
         arm_rest_s=max(0.0, _arm_rest_s(arm_during) - injected_s),
         peak_m_s=float(_speeds(after).max(initial=0.0)),
@@ -145,12 +147,23 @@ def _smooth_speeds(rows: Array) -> Array:
     return np.linalg.norm(rows[1:, 1:4] - rows[starts, 1:4], axis=1) / gaps_s
 
 
-def _last_motion_s(targets: Array) -> float:
-    """When the target last moved; minus infinity if it never did."""
+def _moved(targets: Array) -> NDArray[np.bool_]:
+    """Whether each target but the first lies elsewhere than the one before it."""
     steps = np.abs(np.diff(targets[:, 1:], axis=0))
     steps[:, 3:] = np.minimum(steps[:, 3:], 2.0 * np.pi - steps[:, 3:])  # roll lies at the seam of +-pi
-    moved = (steps[:, :3].max(axis=1, initial=0.0) > SAME_M) | (steps[:, 3:].max(axis=1, initial=0.0) > SAME_RAD)
+    return (steps[:, :3].max(axis=1, initial=0.0) > SAME_M) | (steps[:, 3:].max(axis=1, initial=0.0) > SAME_RAD)
+
+
+def _last_motion_s(targets: Array) -> float:
+    """When the target last moved; minus infinity if it never did."""
+    moved = _moved(targets)
     return float(targets[1:][moved][-1, 0]) if moved.any() else -np.inf
+
+
+def _first_rest_s(targets: Array, from_s: float, injected_s: float) -> float | None:
+    """How long after the fault the target first stood still, from ``from_s`` on; None if it never did."""
+    still = targets[1:][~_moved(targets) & (targets[1:, 0] >= from_s), 0]
+    return float(still[0]) - injected_s if len(still) else None
 
 
 def _arm_rest_s(arm: Array) -> float:

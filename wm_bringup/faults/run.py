@@ -263,9 +263,12 @@ def judge(
         when = "never" if m.hold_s is None else f"after {m.hold_s:.2f} s"
         failures.append(f"a hold was reported {when}, not within {fault.hold_within_s:.2f} s")
     if fault.rest_within_s is not None:
-        if m.rest_s > fault.rest_within_s:
-            failures.append(f"the target moved for {m.rest_s:.2f} s, not at most {fault.rest_within_s:.2f} s")
-        if m.overshoot_m > fault.overshoot_m:
+        rest_s = m.first_rest_s if fault.goes_on else m.rest_s
+        if rest_s is None:
+            failures.append("the target did not come to rest")
+        elif rest_s > fault.rest_within_s:
+            failures.append(f"the target moved for {rest_s:.2f} s, not at most {fault.rest_within_s:.2f} s")
+        if not fault.goes_on and m.overshoot_m > fault.overshoot_m:
             most_mm = 1e3 * fault.overshoot_m
             failures.append(f"the arm overshot by {1e3 * m.overshoot_m:.1f} mm, not at most {most_mm:g} mm")
     if m.rate_hz > MOST_RATE * rate_hz:

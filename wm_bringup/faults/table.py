@@ -62,6 +62,7 @@ class Fault:
         loss_s: how long the watchdog may take from there; None: no hold is demanded.
         lasts_s: for how long it is done, at most.
         settings: parameters, as the words of ``--set``.
+        goes_on: whether the arm may go on by itself afterwards; then its first rest counts, not its last motion.
         overshoot_m: how far the arm may run past the place at which the target came to rest.
         exits: exit status of the ``wm`` or launcher that the fault is about; None: as that of any run.
     """
@@ -73,6 +74,7 @@ class Fault:
     loss_s: float | None = COMMAND_LOSS_S
     lasts_s: float = 2.0
     settings: Sequence[str] = ()
+    goes_on: bool = False
     overshoot_m: float = OVERSHOOT_M
     exits: int | None = None
 
@@ -115,7 +117,9 @@ def _garbage(topic: str, **more: Any) -> Fault:
 
 
 def _clock(name: str, injection: Injection) -> Fault:
-    return Fault(name, injection, detect_s=CLOCK_S, loss_s=0.0, lasts_s=3.0)
+    """Once all clocks agree again the arm may go on; a clock that stands still ends in a stop."""
+    anything = (RUNNING, *AT_REST)
+    return Fault(name, injection, anything, detect_s=CLOCK_S, loss_s=0.0, lasts_s=3.0, goes_on=True)
 
 
 #: What only a person's ``resume`` ends.

@@ -48,6 +48,7 @@ def test_a_hold_is_timed_from_the_fault() -> None:
     m = measured(record(1.4, [Mode(1.4, HOLDING, "plan watchdog")]))
     assert m.outcome == HOLDING and m.reason == "plan watchdog" and m.after == HOLDING
     assert m.hold_s == pytest.approx(0.4)
+    assert m.first_rest_s == pytest.approx(0.46, abs=PERIOD_S)
     assert m.rest_s == pytest.approx(0.45, abs=PERIOD_S)  # 0.1 m/s at 2 m/s2 takes 0.05 s
     assert m.arm_rest_s == pytest.approx(0.53, abs=0.08)
     assert m.travel_m == pytest.approx(0.0425, abs=1e-3)

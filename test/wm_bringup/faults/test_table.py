@@ -20,7 +20,7 @@ from wm_bringup.pick_place import Outcome
 from wm_core import results
 from wm_core.errors import ConfigError
 
-GOOD = Measures("holding", "why", "holding", 0.3, 0.35, 0.4, 0.1, 0.1, 0.02, 0.02, 0.0, 0.001, {}, 0.02, 50.0)
+GOOD = Measures("holding", "why", "holding", 0.3, 0.34, 0.35, 0.4, 0.1, 0.1, 0.02, 0.02, 0.0, 0.001, {}, 0.02, 50.0)
 FAULT = Fault("some", Alter("planner/plan", "drop"), detect_s=0.25)
 ENDED = Outcome(1, "holding: why")
 
@@ -81,6 +81,15 @@ def test_a_run_as_declared_has_no_failures() -> None:
 def test_each_measure_is_judged(changes: dict, sentence: str) -> None:
     (failure,) = judge(FAULT, dataclasses.replace(GOOD, **changes), ENDED, 0, "", 50.0)
     assert sentence in failure
+
+
+def test_where_the_arm_may_go_on_its_first_rest_counts() -> None:
+    clock = dataclasses.replace(FAULT, expected=("running",), goes_on=True)
+    on = dataclasses.replace(GOOD, outcome="running", rest_s=2.9, overshoot_m=0.1)
+    assert judge(clock, on, ENDED, 0, "") == []
+    late = judge(clock, dataclasses.replace(on, first_rest_s=2.0), ENDED, 0, "")
+    assert late == ["the target moved for 2.00 s, not at most 0.90 s"]
+    assert judge(clock, dataclasses.replace(on, first_rest_s=None), ENDED, 0, "") == ["the target did not come to rest"]
 
 
 def test_a_fault_of_the_launcher_is_judged_by_its_exit_status() -> None:
