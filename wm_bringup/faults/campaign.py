@@ -19,8 +19,8 @@ from .table import Fault, chosen
 
 EXIT_AS_DECLARED, EXIT_NOT_AS_DECLARED = 0, 1
 HEAD = (
-    "fault                       ends as   hold s  still s  rest s  peak m/s  path mm  arm mm  over mm  after mm  viol.  "
-    "exit  as declared  reason"
+    "fault                       ends as   hold s  still s  rest s  peak m/s  path mm  arm mm  over mm  after mm  "
+    "viol.  exit  as declared  reason"
 )
 
 
