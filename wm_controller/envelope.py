@@ -25,6 +25,8 @@ _CONE_GAIN = 4.0
 _ROUNDING = 1e-6
 #: Rounding of the arithmetic here: a goal on the leash itself counts as within it.
 _TINY = 1e-10
+#: A smaller angle (rad) is no turn: it has no axis, and a day of such ticks leans the tool by less than a microradian.
+_NO_TURN = 1e-14
 
 
 def tilt(q: Quat) -> float:
@@ -110,6 +112,8 @@ class Envelope:
     def rotation_inside(self, start: Quat, turn: Vec, measured: Quat) -> bool:
         """Whether turning by ``turn`` about its fixed axis stays in the tilt cone all the way, and on the leash."""
         angle = length(turn)
+        if angle < _NO_TURN:
+            return True
         kx, ky, kz = axis = scaled(turn, 1 / angle)
         tool = tool_axis(start)
         # Turning about an axis, the height of the tool's axis is  mean + c cos(angle) + s sin(angle).

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, quoted
 from wm_core.limits import (
     CONDITION_CEILING,
     FORCE_CEILING_N,
@@ -71,7 +71,7 @@ class ControllerConfig:
         self._check_contact("force", "n", "newton", FORCE_CEILING_N)
         self._check_contact("torque", "nm", "newton metre", TORQUE_CEILING_NM)
         if self.robot is not None and self.robot not in JOINTS_RAD:
-            raise ConfigError(f"robot '{self.robot}' is not one of {', '.join(JOINTS_RAD)}")
+            raise ConfigError(f"robot {quoted(self.robot)} is not one of {', '.join(JOINTS_RAD)}")
         if not JOINT_MARGIN_FLOOR_RAD <= self.joint_margin_rad <= 1.0:
             raise ConfigError(f"joint_margin_rad = {self.joint_margin_rad} is outside {JOINT_MARGIN_FLOOR_RAD}..1")
         if not 1.0 <= self.max_condition <= CONDITION_CEILING:
@@ -80,7 +80,7 @@ class ControllerConfig:
             raise ConfigError(f"heartbeat_s = {self.heartbeat_s} is outside 0..{HEARTBEAT_CEILING_S}")
         for name in self.require:
             if name not in WATCHED:
-                raise ConfigError(f"require has '{name}', which is not one of {', '.join(WATCHED)}")
+                raise ConfigError(f"require has {quoted(name)}, which is not one of {', '.join(WATCHED)}")
         if "joints" in self.require and self.robot is None:
             raise ConfigError("require has 'joints', but robot does not say whose")
 

@@ -28,7 +28,17 @@ class Launcher:
     def __init__(self, pid: int = 0, proc: Path = Path("/proc")) -> None:
         self.pid = pid if pid else os.getppid()
         self._stat = proc / str(self.pid) / "stat"
+        self._proc = proc
         self._since = self._read()[1]  # another process that gets the same id later is another one
+
+    def blind(self) -> str:
+        """What cannot be seen of the process, as a sentence; "" if all can."""
+        if self.pid <= 1 or self._read()[0] != "?":
+            return ""
+        return (
+            f"process {self.pid}, which started the stack, is not in {self._proc}: if it is suspended, nobody will "
+            "notice; mount /proc without hidepid, or do not suspend it"
+        )
 
     def trouble(self) -> str:
         """Why nobody looks after the arm, as a sentence; "" if somebody does."""
@@ -58,6 +68,6 @@ class Launcher:
             os.kill(self.pid, 0)
         except PermissionError:
             return True
-        except OSError:
+        except (OSError, OverflowError):  # no process id is so large
             return False
-        return not self._stat.parent.parent.joinpath("self").exists()
+        return not (self._proc / "self").exists()

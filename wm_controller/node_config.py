@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, quoted
 from wm_core.measured import MeasuredConfig
 
 from .arms import ArmConfig
@@ -30,6 +30,6 @@ class ControllerNodeConfig(ControllerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.role not in ROLES:
-            raise ConfigError(f"role = '{self.role}' must be one of {', '.join(ROLES)}")
+            raise ConfigError(f"role = {quoted(self.role)} must be one of {', '.join(ROLES)}")
         if self.launcher_pid < 0:
             raise ConfigError(f"launcher_pid = {self.launcher_pid} must be a process id, or 0 for the parent")

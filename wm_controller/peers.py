@@ -47,6 +47,8 @@ class Peers:
         c = node.config
         self._role, self._plans = c.role, f"{c.role}/plan"
         self._launcher = Launcher(c.launcher_pid)
+        if blind := self._launcher.blind():
+            node.get_logger().warning(blind)
         self._instances: dict[str, Any] = {}  # by node: which process reports
         self._of_run: dict[str, Any] = {}  # those of the run
         self._beat_s = -math.inf  # of the launcher; the steady time when it was last heard

@@ -17,10 +17,13 @@ from typing import Any, TypeVar
 
 import yaml
 
-from .errors import ConfigError
+from .errors import ConfigError, quoted
 from .names import meant
 
 T = TypeVar("T")
+
+#: A YAML reader tells of two places in a text, and what stands there.
+MOST_SAID = 400
 
 
 # --- from text to values ----------------------------------------------------------------------------------------------
@@ -47,7 +50,7 @@ class _Loader(yaml.SafeLoader):
                 continue  # for PyYAML to refuse
             if key in lines:
                 where = f"in line {line}" if lines[key] == line else f"in the lines {lines[key]} and {line}"
-                raise _DuplicateKey(f"has the key '{key}' twice, {where}; remove one of them")
+                raise _DuplicateKey(f"has the key {quoted(key)} twice, {where}; remove one of them")
             lines[key] = line
 
 
@@ -63,9 +66,18 @@ def parse_yaml(text: str, where: str) -> Any:
         raise ConfigError(f"{where} {error}") from None
     except RecursionError:
         raise ConfigError(f"{where} is not valid YAML: it is nested too deeply") from None
-    # The last four: what PyYAML's constructors let through where a date, or the value of a tag, makes no sense.
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where} is not valid YAML: {_line(error)}") from None
+    except Exception as error:  # PyYAML's constructors let through whatever happens to them
+        why = f"a date, or the value of a tag (!!int, ...), makes no sense ({_line(error)})"
+        raise ConfigError(f"{where} is not valid YAML: {why}") from None
+
+
+def _line(error: Exception) -> str:
+    """What an error says, on one line of at most MOST_SAID characters: it may quote anything."""
+    text = str(error)[: 2 * MOST_SAID] or type(error).__name__
+    said = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return said if len(said) <= MOST_SAID else f"{said[: MOST_SAID - 3]}..."
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -129,7 +141,7 @@ def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any
     above = [layer for layer in above if isinstance(layer, dict)]
     for key, value in values.items():
         if key not in known:
-            raise ConfigError(f"{where} has an unknown key '{key}'{meant(key, known)}")
+            raise ConfigError(f"{where} has an unknown key {quoted(key)}{meant(key, known)}")
         if key in (read_if := getattr(cls, "READ_IF", {})):
             other, wanted = read_if[key]
             found = merged.get(other, known[other].default)
@@ -159,7 +171,7 @@ def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
     known = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
-            raise ConfigError(f"{where} has an unknown key '{key}'{meant(key, known)}")
+            raise ConfigError(f"{where} has an unknown key {quoted(key)}{meant(key, known)}")
     for name, field in known.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in values:
@@ -190,7 +202,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise ConfigError(f"{where} must be a mapping, not {_shown(value)}")
-        return {k: _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
+        return {k: _convert(args[1], v, f"{where}.{quoted(k)[1:-1]}") for k, v in value.items()}
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         try:
             return float(value)

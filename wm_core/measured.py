@@ -95,7 +95,7 @@ class MeasuredConfig:
             if topic not in may:
                 raise ConfigError(f"shared_topics has {quoted(topic)}, which is none of {', '.join(may)}")
         if self.robot_format not in ROBOT_FORMATS:
-            raise ConfigError(f"robot_format '{self.robot_format}' is not one of {', '.join(ROBOT_FORMATS)}")
+            raise ConfigError(f"robot_format {quoted(self.robot_format)} is not one of {', '.join(ROBOT_FORMATS)}")
 
     def tcp(self, reported: Array) -> Array:
         """The TCP's pose ``(6,)`` in the base frame from the reported one ``(6,)``."""

@@ -128,7 +128,9 @@ def _encoding(msg: Image) -> _Encoding:
     if (encoding := _ENCODINGS.get(msg.encoding)) is not None:
         return encoding
     if msg.encoding in ("16UC1", "32FC1"):
-        raise ValueError(f"an image of encoding '{msg.encoding}' shows depth; name the colour image of the camera")
+        raise ValueError(
+            f"an image of encoding {quoted(msg.encoding)} shows depth; name the colour image of the camera"
+        )
     raise ValueError(f"image encoding {quoted(msg.encoding)} is not one of {', '.join(_ENCODINGS)}")
 
 

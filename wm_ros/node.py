@@ -169,14 +169,25 @@ class Signals:
     never torn apart, unless somebody insists.
     """
 
-    ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    #: Job control suspends: by a key (Ctrl-Z), or a process in the background that uses the terminal.
+    SUSPENDING = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+    #: Left alone: what cannot be caught, what by default does nothing, and a fault of the process itself (abort, bad
+    #: address, ...), after which nothing in it can be relied upon.
+    ALONE = (
+        *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH),
+        *(signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS, signal.SIGTRAP),
+    )
+    #: Every other signal ends a process that does not handle it, asked for (SIGINT, SIGTERM, SIGHUP, Ctrl-\) or by
+    #: mistake (SIGUSR1, a timer, a limit of time): the arm is to rest all the same.
+    ENDING = tuple(sorted(signal.valid_signals() - {*SUSPENDING, *ALONE}))
 
     def __init__(self) -> None:
         self.spinning = False
         self.suspend = False
         self._ended_s: float | None = None
-        for number in (*self.ENDING, signal.SIGTSTP):
-            # Who started the node with a signal ignored (nohup) meant it; a shell's background jobs ignore SIGINT.
+        for number in (*self.ENDING, *self.SUSPENDING):
+            # Who started the node with a signal ignored (nohup) meant it; a shell's background jobs ignore SIGINT, and
+            # Python ignores SIGPIPE and SIGXFSZ.
             if signal.getsignal(number) != signal.SIG_IGN or number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._on_signal)
 
@@ -186,11 +197,11 @@ class Signals:
 
     def ignore(self) -> None:
         """From now on nothing interrupts the way out."""
-        for number in (*self.ENDING, signal.SIGTSTP):
+        for number in (*self.ENDING, *self.SUSPENDING):
             signal.signal(number, signal.SIG_IGN)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
-        if number == signal.SIGTSTP:
+        if number in self.SUSPENDING:
             self.suspend = True
             if not self.spinning:
                 self.stand_still()
@@ -201,13 +212,13 @@ class Signals:
             raise KeyboardInterrupt
 
     def stand_still(self) -> None:
-        """Suspend this process, as SIGTSTP does where nobody handles it."""
+        """Suspend this process, as these signals do where nobody handles them."""
         self.suspend = False
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def run_node(make: Callable[[], WmNode[Any]], args: list[str] | None = None) -> int:
-    """Make a node and spin it in one thread until SIGINT, SIGTERM or SIGHUP. Returns the process's exit status.
+    """Make a node and spin it in one thread until a signal ends it (Signals.ENDING). Returns the process's exit status.
 
     A WmError ends it with one sentence on standard error and status 2. Anything else is a bug and keeps its traceback.
     However it ends, ``close`` is called while the node can still speak.

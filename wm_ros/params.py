@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from wm_core import config
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, quoted
 
 T = TypeVar("T")
 
@@ -36,9 +36,9 @@ def nest(flat: dict[str, Any]) -> dict[str, Any]:
         for group in groups:
             inner = inner.setdefault(group, {})
             if not isinstance(inner, dict):
-                raise ConfigError(f"parameter '{name}' goes deeper than the value of '{group}'")
+                raise ConfigError(f"parameter {quoted(name)} goes deeper than the value of {quoted(group)}")
         if leaf in inner:
-            raise ConfigError(f"parameter '{name}' is given twice, as a whole and in parts")
+            raise ConfigError(f"parameter {quoted(name)} is given twice, as a whole and in parts")
         inner[leaf] = dict(value) if isinstance(value, dict) else value  # a copy, which parts may be added to
     return out
 

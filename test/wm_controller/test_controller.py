@@ -14,7 +14,7 @@ import pytest
 from wm_controller.controller import CLIPS, ArmState, Command, Controller, ControllerConfig, Plan
 from wm_controller.monitor import EnvelopeMonitor
 from wm_core.errors import ConfigError
-from wm_core.limits import Limits
+from wm_core.limits import CEILING, Limits
 from wm_core.pose import difference, euler_to_matrix, integrate, rotation_angle, tilt
 from wm_core.robot_health import RobotHealth
 
@@ -358,6 +358,17 @@ def test_a_limit_of_zero_means_no_motion(limit: str) -> None:
     rig.follows = False
     rig.plan(deltas(x=0.03))
     np.testing.assert_allclose(rig.run(0.5).pose[:3], DOWN[:3], atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-310, 1e-200, 1e-160, 1e-13, 1e-9])
+@pytest.mark.parametrize("limit", sorted(CEILING))
+def test_a_limit_next_to_zero_is_a_limit(limit: str, size: float) -> None:
+    rig = Rig(limits=replace(Limits(), **{limit: size}))
+    for _ in range(5):
+        rig.plan(deltas(x=0.03, roll=0.05, yaw=0.1))
+        rig.run(0.1)
+    if limit.startswith(("speed", "accel")):
+        np.testing.assert_allclose(rig.trace[-1].pose[:3], DOWN[:3], atol=1e-6)
 
 
 # --- holding

@@ -86,6 +86,14 @@ def test_rotation_inside_sees_the_whole_way() -> None:
             assert envelope.rotation_inside(start, turn, start) == (max(way) <= limit)
 
 
+@pytest.mark.parametrize("size", [0.0, 5e-324, 1e-310, 1e-160, 1e-15])
+def test_a_turn_next_to_none_is_none(size: float) -> None:
+    edge = turned(DOWN, (0.5, 0.0, 0.0))
+    for axis in ((size, 0.0, 0.0), (size, -size, size)):
+        assert Envelope(LIMITS).rotation_inside(DOWN, axis, DOWN)
+        assert Envelope(LIMITS).rotation_inside(edge, axis, DOWN)
+
+
 def test_a_small_circle_may_bulge_out_of_the_cone() -> None:
     """The tool turns about an axis that leans 0.15 rad, and is 0.1475 rad from it: both ends lean less than 0.297."""
     envelope, axis = Envelope(LIMITS), tool_axis(turned(DOWN, (0.15, 0.0, 0.0)))

@@ -87,9 +87,26 @@ def test_one_that_was_gone_before_is_gone(tmp_path: Path, child: subprocess.Pope
     assert "is gone" in Launcher(child.pid, tmp_path).trouble()
 
 
+@pytest.mark.parametrize("pid", [2**22 + 1, 2**31 - 1, 2**31, 2**63, 10**30])
+def test_an_id_that_no_process_can_have_is_of_none(pid: int) -> None:
+    assert "is gone" in Launcher(pid).trouble() and Launcher(pid).blind() == ""
+
+
+def test_where_nothing_shows_it_its_end_is_seen_and_the_rest_is_said_not_to_be(
+    tmp_path: Path, child: subprocess.Popen
+) -> None:
+    launcher = Launcher(child.pid, tmp_path / "none")
+    assert "nobody will notice" in launcher.blind() and launcher.trouble() == ""
+    child.kill()
+    child.wait()
+    assert "is gone" in launcher.trouble()
+    assert Launcher().blind() == "" and Launcher(1, tmp_path / "none").blind() == ""
+
+
 def test_one_that_we_may_not_see_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pid: int, number: int) -> None:
         raise PermissionError
 
     monkeypatch.setattr(os, "kill", refuse)
-    assert Launcher(77, tmp_path).trouble() == ""
+    launcher = Launcher(77, tmp_path)
+    assert launcher.trouble() == "" and "nobody will notice" in launcher.blind()

@@ -98,6 +98,11 @@ def test_unusable_files(tmp_path: Path, text: bytes, says: str) -> None:
         ("a: &x {b: *x}\n", "not valid YAML"),
         ("name: 2026-13-45\n", "not valid YAML"),
         ("name: !!bool maybe\n", "not valid YAML"),
+        ("name: !!int ''\n", "not valid YAML: a date, or the value of a tag (!!int, ...), makes no sense"),
+        ("name: !!float ''\n", "not valid YAML"),
+        ("name: !!binary ä\n", "not valid YAML"),
+        ("name: !!timestamp ''\n", "not valid YAML"),
+        ("!!int '': a\n", "not valid YAML"),
         ("name: !!timestamp soon\n", "not valid YAML"),
         ("name: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
         ("name: " + 5000 * "[" + "\n", "nested too deeply"),
@@ -120,10 +125,19 @@ def test_a_key_beside_a_merged_mapping_takes_its_place() -> None:
 
 
 def test_a_long_value_is_cut_in_the_sentence() -> None:
-    for values in ({"name": 3 * ["a" * 10000]}, {"name": "a", "steps": "9" * 10000}, {"name": "a", "inner": [[[[9]]]]}):
+    for values in (
+        {"name": 3 * ["a" * 10000]},
+        {"name": "a", "steps": "9" * 10000},
+        {"name": "a", "inner": [[[[9]]]]},
+        {"a" * 10000: 1},
+    ):
         with pytest.raises(ConfigError) as error:
             config.from_dict(Outer, values, "robot.yaml")
         assert len(str(error.value)) < 500
+    for text in (f"{'a' * 10000}: 1\n" * 2, f"!{'a' * 10000} 1", f"x: *{'a' * 10000}", f"!!int {'a' * 10000}"):
+        with pytest.raises(ConfigError) as error:
+            config.parse_yaml(text, "robot.yaml")
+        assert len(str(error.value)) < 600 and "\n" not in str(error.value)
     with pytest.raises(ConfigError, match="too large"):
         config.from_dict(Inner, {"rate_hz": 10**400})
 

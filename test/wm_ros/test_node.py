@@ -20,7 +20,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from wm_ros.node import MOST_BYTES, WmNode, json_to_msg, msg_to_json
+from wm_ros.node import MOST_BYTES, Signals, WmNode, json_to_msg, msg_to_json
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,25 @@ class Process:
         return self.child.returncode, out, error
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+ENDING = (
+    "INT",
+    "TERM",
+    "HUP",
+    "QUIT",
+    "USR1",
+    "USR2",
+    "ALRM",
+    "XCPU",
+    "VTALRM",
+    "PROF",
+    "IO",
+    "PWR",
+    "STKFLT",
+    "RTMAX",
+)
+
+
+@pytest.mark.parametrize("number", [getattr(signal, f"SIG{name}") for name in ENDING])
 def test_it_closes_while_it_can_speak(tmp_path: Path, number: signal.Signals) -> None:
     process = Process(tmp_path)
     assert process.line() == "made"
@@ -236,11 +254,18 @@ def test_who_insists_interrupts_a_callback_that_hangs(tmp_path: Path) -> None:
     assert status == 0 and "closed True" in out
 
 
-def test_it_is_told_before_it_is_suspended(tmp_path: Path) -> None:
+def test_each_signal_is_either_handled_or_left_alone() -> None:
+    """Whoever sends it: what is not handled either does nothing by itself, or is a fault of the process."""
+    handled = {*Signals.ENDING, *Signals.SUSPENDING}
+    assert handled.isdisjoint(Signals.ALONE) and handled | {*Signals.ALONE} == signal.valid_signals()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU])
+def test_it_is_told_before_it_is_suspended(tmp_path: Path, number: signal.Signals) -> None:
     process = Process(tmp_path)
     assert process.line() == "made"
     time.sleep(0.3)
-    process.child.send_signal(signal.SIGTSTP)
+    process.child.send_signal(number)
     assert process.line() == "suspended"
     stat = Path(f"/proc/{process.child.pid}/stat")
     deadline = time.monotonic() + 10.0

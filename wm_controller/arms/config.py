@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, quoted
 from wm_core.measured import SAME, Pose6, check_pose
 from wm_core.names import meant
 from wm_core.pose import Array, compose
@@ -43,7 +43,7 @@ class GripperConfig:
     def __post_init__(self) -> None:
         if self.kind not in GRIPPERS:
             raise ConfigError(
-                f"gripper kind '{self.kind}' is not one of {', '.join(GRIPPERS)}{meant(self.kind, GRIPPERS)}"
+                f"gripper kind {quoted(self.kind)} is not one of {', '.join(GRIPPERS)}{meant(self.kind, GRIPPERS)}"
             )
         if not math.isfinite(self.open - self.closed) or self.open == self.closed:
             raise ConfigError("the gripper's open and closed must be two different finite numbers")
@@ -98,7 +98,7 @@ class ArmConfig:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ConfigError(f"arm kind '{self.kind}' is not one of {', '.join(KINDS)}{meant(self.kind, KINDS)}")
+            raise ConfigError(f"arm kind {quoted(self.kind)} is not one of {', '.join(KINDS)}{meant(self.kind, KINDS)}")
         check_pose("tcp_m_rad", self.tcp_m_rad)
 
     def tcp(self, sent: Array) -> Array:
