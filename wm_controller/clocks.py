@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from wm_ros.clock import steady_s
 from wm_ros.node import WmNode
 
 from .controller import Controller
@@ -34,8 +34,8 @@ class Clocks:
     def steady_s(self) -> float:
         """The steady time, s; at the same moment the ROS clock is looked at."""
         for _ in range(5):  # the process may be suspended between any two lines
-            before_s, ros_s = time.monotonic(), self._node.now_s()
-            if time.monotonic() - before_s < CLOCKS_APART_S:
+            before_s, ros_s = steady_s(), self._node.now_s()
+            if steady_s() - before_s < CLOCKS_APART_S:
                 break
         if fault := self._stamps.observe(ros_s, before_s):
             self._set = True

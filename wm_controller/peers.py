@@ -8,7 +8,6 @@ it began with: one that was started anew knows nothing of it.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from std_msgs.msg import Empty, String
 
 from wm_core.errors import quoted
 from wm_ros import qos
+from wm_ros.clock import steady_s
 from wm_ros.node import WmNode, msg_to_json
 from wm_ros.voices import LOOK_PERIOD_S, Voices
 
@@ -98,10 +98,10 @@ class Peers:
             self._node.warn(sentence)
 
     def _on_heartbeat(self, _: Empty) -> None:
-        self._beat_s = time.monotonic()
+        self._beat_s = steady_s()
 
     def _silence(self) -> str:
-        silent_s = time.monotonic() - self._beat_s
+        silent_s = steady_s() - self._beat_s
         if not self._node.config.launcher_heartbeat or silent_s <= HEARTBEAT_S:
             return ""
         since = "yet" if math.isinf(silent_s) else f"for {silent_s:.1f} s"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Callable
 
+import numpy as np
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
@@ -21,19 +23,23 @@ from .clocks import Clocks
 from .controller import ArmState, Controller, Plan
 from .node_config import ControllerNodeConfig
 
+#: So many plans of one tick are judged, the newest ones: more than a stall lets come together, and what a flood costs.
+MOST_PLANS = 4
+
 
 class Senses:
     """Subscribes for ``node``, and tells ``controller``.
 
-    Plans and joints are only put down when they come; each tick takes the newest. So a flood of them costs no more
-    than one per tick, and loses nothing: they act on the next tick anyway.
+    Plans and joints are only put down when they come, and judged at the next tick, when they act. So a flood of them
+    costs little, and loses nothing. What is bad among them is not hidden by what is good, in whichever order they came:
+    a tick that has heard of both holds.
 
     Args:
         believed: why a plan that is here now may not be believed, as a sentence; "" if it may.
         measured: called with each good pose ``(6,)`` of the TCP and its time on the steady clock, s.
 
     Attributes:
-        overtaken: plans that a newer one replaced before its tick.
+        overtaken: plans that newer ones pushed out before their tick.
         plan_age_ms: of the frames that plans were made from, when they are taken.
     """
 
@@ -47,8 +53,10 @@ class Senses:
     ) -> None:
         self._node, self._controller, self._clocks = node, controller, clocks
         self._believed, self._measured = believed, measured
-        self._plan: JointTrajectory | None = None
+        # What came since the last tick:
+        self._came: deque[JointTrajectory] = deque(maxlen=MOST_PLANS)
         self._joints: tuple[float, Array] | None = None  # stamp and positions
+        self._bad: set[str] = set()  # of which source something could not even be read
         self.overtaken, self.plan_age_ms = 0, Rolling()
         c, m = node.config, node.config.measured
         self._plans = f"{c.role}/plan"
@@ -71,10 +79,12 @@ class Senses:
 
     def take(self, now_s: float) -> None:
         """Hand on what has come since the last tick."""
-        plan, joints, self._plan, self._joints = self._plan, self._joints, None, None
-        if plan is not None and (refused := self._take_plan(plan, now_s)):
-            self._node.warn(f"a plan was refused: {refused}")
-        if joints is not None:
+        came, joints, bad = list(self._came), self._joints, self._bad
+        self._came.clear()
+        self._joints, self._bad = None, set()
+        if came and "plan" not in bad:
+            self._take_plans(came, now_s)
+        if joints is not None and "joints" not in bad:
             self._controller.trouble("joints", "")
             self._controller.on_joints(self._clocks.to_steady(joints[0]), joints[1], now_s)
 
@@ -82,8 +92,10 @@ class Senses:
         """A message could not be read: holds until a good one of the same kind comes, where safety depends on it."""
         m = self._node.config.measured
         if topic == self._plans:
+            self._bad.add("plan")
             self._controller.refuse_plan(sentence)
         if topic == m.joints_topic:
+            self._bad.add("joints")
             self._controller.trouble("joints", sentence)
         if topic == m.robot_topic:
             self._controller.trouble("robot", sentence)
@@ -105,6 +117,8 @@ class Senses:
 
     def _on_joints(self, msg: JointState) -> None:
         if (q := self._arm_joints.read(msg)) is not None:
+            if not np.isfinite(q).all():
+                raise ValueError("the measured joints are not finite; see what sends them")
             self._joints = convert.stamp_to_s(msg.header.stamp), q
 
     def _on_robot(self, health: RobotHealth) -> None:
@@ -113,14 +127,24 @@ class Senses:
         self._controller.on_robot(dataclasses.replace(health, stamp_s=self._clocks.to_steady(health.stamp_s)), now_s)
 
     def _on_plan(self, msg: JointTrajectory) -> None:
-        self.overtaken += self._plan is not None
-        self._plan = msg
+        self.overtaken += len(self._came) == MOST_PLANS
+        self._came.append(msg)
 
-    def _take_plan(self, msg: JointTrajectory, now_s: float) -> str:
+    def _take_plans(self, plans: list[JointTrajectory], now_s: float) -> None:
+        """Judge them one by one; one that is refused holds until a later tick, even if a good one followed."""
+        doubt = self._believed()
+        said = [self._take_plan(msg, doubt, now_s) for msg in plans]
+        refused = next(filter(None, said), "")
+        if refused and not said[-1]:
+            self._controller.refuse_plan(refused)
+        if refused:
+            self._node.warn(f"a plan was refused: {refused}")
+
+    def _take_plan(self, msg: JointTrajectory, doubt: str, now_s: float) -> str:
         """Returns why it was refused, or ""."""
         frame, base = msg.header.frame_id, self._node.config.base_frame
         try:
-            if doubt := self._believed():
+            if doubt:
                 raise ValueError(doubt)
             if frame != base:
                 raise ValueError(f"plan has the frame id {quoted(frame)}, not '{base}'")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 
 from sensor_msgs.msg import Image
 
 from wm_ros import convert, qos
+from wm_ros.clock import steady_s
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.node import WmNode, run_node
 
@@ -55,11 +55,11 @@ class CameraNode(WmNode[CameraConfig]):
                 self._closing.wait(REOPEN_PERIOD_S)
 
     def _play(self, source: DeviceSource | VideoSource) -> None:
-        due_s = time.monotonic()
+        due_s = steady_s()
         while not self._closing.is_set():
             if isinstance(source, VideoSource):  # a camera paces itself
-                due_s = max(due_s + 1.0 / source.fps, time.monotonic() - 1.0 / source.fps)
-                self._closing.wait(due_s - time.monotonic())
+                due_s = max(due_s + 1.0 / source.fps, steady_s() - 1.0 / source.fps)
+                self._closing.wait(due_s - steady_s())
             if (frame := source.read()) is None:
                 self._trouble = f"{self.config.source} is at its end"
                 return

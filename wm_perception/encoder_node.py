@@ -20,6 +20,7 @@ from wm_core.errors import ConfigError, WmError, quoted
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
+from wm_ros.clock import steady_s
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.node import WmNode, json_to_msg, msg_to_json, run_node
 
@@ -66,7 +67,7 @@ class EncoderNode(WmNode[EncoderConfig]):
         self._status = self.create_publisher(String, "encoder/status", qos.LATCHED)
         self._instance = secrets.token_hex(4)
         self._encode_ms, self._latents_sent = Rolling(), Rolling()
-        self._latent_at_s = time.monotonic()
+        self._latent_at_s = steady_s()
         self._size = FrameSize()
         self._planner = self._run = ""  # whose goal pictures are encoded: the planner's own, and those of the run
         self._own_fault = self._camera = ""
@@ -141,7 +142,7 @@ class EncoderNode(WmNode[EncoderConfig]):
     def _publish(self, publisher: Publisher, latent: Latent, header: Header) -> None:
         publisher.publish(convert.latent_to_msg(latent, header.stamp, header.frame_id))
         if publisher is self._latents:
-            self._latent_at_s = time.monotonic()
+            self._latent_at_s = steady_s()
             self._latents_sent.add(0.0)
 
     # --- reports ------------------------------------------------------------------------------------------------------
@@ -149,7 +150,7 @@ class EncoderNode(WmNode[EncoderConfig]):
         """Why there are no latents, in one sentence; "" if there are."""
         if fault := self._frames.refused or self._encoder.stats().fault:
             return fault
-        silent = time.monotonic() - self._latent_at_s > SILENCE_S
+        silent = steady_s() - self._latent_at_s > SILENCE_S
         return f"no frame for {SILENCE_S:g} s that is less than {self.config.max_age_s:g} s old" if silent else ""
 
     def _report(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from wm_core.errors import quoted
 from wm_ros import qos
+from wm_ros.clock import steady_s
 from wm_ros.node import WmNode
 from wm_ros.voices import UNKNOWN, Voices, speakers
 
@@ -52,7 +52,7 @@ class Frames:
             self.refused = f"a frame has the frame id {found}, not '{self._frame_id}'; mend it or camera_frame"
         if self.refused:
             return self._node.warn(self.refused)
-        now_s = time.monotonic()
+        now_s = steady_s()
         if isinstance(msg, Image):
             self._raw_at_s = now_s
         elif self._raw_at_s is not None and now_s - self._raw_at_s < RAW_S:

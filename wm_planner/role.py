@@ -7,7 +7,6 @@ declared, and nobody else's.
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from wm_core.errors import quoted
 from wm_ros import qos
+from wm_ros.clock import steady_s
 from wm_ros.node import WmNode, json_to_msg, msg_to_json
 
 from .runs import Runs
@@ -73,10 +73,10 @@ class Role:
         runs = self.runs
         ours = {"instance": self.instance, "run": runs.run or "", "done": runs.done, "reached": runs.reached}
         self._status.publish(json_to_msg({**values, **ours}))
-        self._reported_s = time.monotonic()
+        self._reported_s = steady_s()
 
     def _keep_alive(self) -> None:
-        if time.monotonic() - self._reported_s >= STATUS_PERIOD_S / 2:
+        if steady_s() - self._reported_s >= STATUS_PERIOD_S / 2:
             self.say(self._report())
 
     def _on_state(self, msg: String) -> None:

@@ -6,7 +6,6 @@ Nothing is seen as long as someone else publishes any of it too, or speaks in th
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from sensor_msgs.msg import Image
 from wm_core.errors import quoted
 from wm_core.pose import Array
 from wm_ros import convert, qos
+from wm_ros.clock import steady_s
 from wm_ros.measured_arm import MeasuredArm
 from wm_ros.node import WmNode
 from wm_ros.voices import Voices
@@ -66,7 +66,7 @@ class Sight:
     @property
     def silence(self) -> str:
         """One sentence as long as no latent comes that can be used, then ""."""
-        return f"no latent for {SILENCE_S:g} s" if time.monotonic() - self._seen_at_s > SILENCE_S else ""
+        return f"no latent for {SILENCE_S:g} s" if steady_s() - self._seen_at_s > SILENCE_S else ""
 
     def refuse(self, sentence: str) -> None:
         """Say why nothing can be done with what came."""
@@ -97,5 +97,5 @@ class Sight:
             return self.refuse(str(error))
         if frozen := self._frozen.check(latent, measured.pose[:3]):
             return self.refuse(frozen)
-        self._seen_at_s, self.trouble = time.monotonic(), ""
+        self._seen_at_s, self.trouble = steady_s(), ""
         self._seen(Seen(latent, measured.state, msg.header.stamp))

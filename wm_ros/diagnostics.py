@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from . import qos
+from .clock import steady_s
 
 PERIOD_S = 1.0
 
@@ -35,7 +35,7 @@ class Rolling:
 
     def add(self, value: float) -> None:
         self._values.append(value)
-        self._times.append(time.monotonic())
+        self._times.append(steady_s())
 
     def percentile(self, percent: float) -> float:
         """NaN as long as there is no value."""
@@ -43,7 +43,7 @@ class Rolling:
 
     def rate_hz(self) -> float:
         """Values per second lately; 0 when they have stopped."""
-        times, now = list(self._times), time.monotonic()
+        times, now = list(self._times), steady_s()
         if not times:
             return 0.0
         span_s = min(self._window_s, max(now - times[0], 1e-3))

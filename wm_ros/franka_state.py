@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ from wm_core.errors import ConfigError, quoted
 from wm_core.robot_health import RobotHealth
 
 from . import convert, qos
+from .clock import steady_s
 from .node import json_to_msg, msg_to_json
 
 #: The constants of the message, by value.
@@ -92,7 +92,7 @@ class RobotState:
         self._heard(msg_to_health(msg))
 
     def _on_bytes(self, data: bytes) -> None:
-        now_s = time.monotonic()
+        now_s = steady_s()
         if now_s - self._read_s >= READ_PERIOD_S:
             self._read_s = now_s
             self._heard(health(deserialize_message(data, self._type)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from wm_core.measured import MeasuredConfig
 from wm_core.pose import Array
 
 from . import convert, qos
+from .clock import steady_s
 from .node import WmNode
 
 #: Grippers report at 10 Hz or more; a value older than this (against the pose's stamp) is lost, not slow.
@@ -177,7 +177,7 @@ class MeasuredArm:
 
     def _good(self, source: str, stamp_s: float) -> None:
         heard = self._sources[source]
-        heard.fault, heard.steady_s, heard.stamp_s = "", time.monotonic(), stamp_s
+        heard.fault, heard.steady_s, heard.stamp_s = "", steady_s(), stamp_s
         self._review(source)
 
     def _review(self, source: str) -> None:
@@ -189,7 +189,7 @@ class MeasuredArm:
 
     def _apart(self, source: str) -> str:
         """Why the values of a source do not go with the poses, as a sentence; "" if they do."""
-        heard, now_s = self._sources[source], time.monotonic()
+        heard, now_s = self._sources[source], steady_s()
         if heard is self._pose or math.isnan(self._pose.stamp_s):
             return ""
         off_s = self._pose.stamp_s + (now_s - self._pose.steady_s) - heard.stamp_s  # NaN if it was never heard

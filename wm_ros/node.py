@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from types import FrameType
@@ -34,6 +33,7 @@ from std_msgs.msg import String
 from wm_core.errors import ConfigError, WmError, quoted
 
 from . import params
+from .clock import steady_s
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class WmNode(Node, Generic[T]):
 
     def warn(self, sentence: str) -> None:
         """Log a warning; sentences that differ in no more than their numbers, at most once in WARN_PERIOD_S."""
-        now_s, kind = time.monotonic(), re.sub(r"\d+", "0", sentence)
+        now_s, kind = steady_s(), re.sub(r"\d+", "0", sentence)
         if now_s - self._warned_s.get(kind, -math.inf) < WARN_PERIOD_S:
             return
         self._warned_s = {k: s for k, s in self._warned_s.items() if now_s - s < WARN_PERIOD_S} | {kind: now_s}
@@ -206,7 +206,7 @@ class Signals:
             if not self.spinning:
                 self.stand_still()
             return
-        now_s = time.monotonic()
+        now_s = steady_s()
         self._ended_s = now_s if self._ended_s is None else self._ended_s
         if not self.spinning or now_s - self._ended_s > IMPATIENT_S:
             raise KeyboardInterrupt

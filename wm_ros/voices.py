@@ -7,12 +7,13 @@ publishes. A process that was killed stays in it until its lease has run out.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 from rclpy.node import Node
 
 from wm_core.errors import quoted
+
+from .clock import steady_s
 
 #: What rclpy calls a node whose publisher it knows, but not yet its name.
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
@@ -114,7 +115,7 @@ class Voices:
         return self._topics[self._node.resolve_topic_name(topic)]
 
     def _look(self, at_once: bool) -> None:
-        now_s = time.monotonic()
+        now_s = steady_s()
         if at_once or now_s - self._looked_s >= LOOK_PERIOD_S:
             self._looked_s = now_s
             for topic in self._topics.values():

@@ -24,7 +24,7 @@ class Heard:
         self.steady_s, self.simulated = 100.0, False
         self.states: list[Measured] = []
         self.said: list[tuple[str, str]] = []
-        monkeypatch.setattr(time, "monotonic", lambda: self.steady_s)
+        monkeypatch.setattr(time, "clock_gettime", lambda _: self.steady_s)
         self.arm = MeasuredArm(self, "base", lambda *s: self.said.append(s), self.states.append, config)  # type: ignore[arg-type]
 
     # As a node.

@@ -118,7 +118,7 @@ def test_reports_hold_no_number_that_is_none() -> None:
 def test_each_kind_of_sentence_is_said_once_in_a_while(node: WmNode[Config], monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "clock_gettime", lambda _: now[0])
     monkeypatch.setattr(node.get_logger(), "warning", said.append)
     for k in range(50):
         node.warn(f"a plan is 0.{k} s old")

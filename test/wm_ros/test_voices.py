@@ -168,7 +168,7 @@ def test_the_graph_is_looked_into_ten_times_a_second_or_when_asked(
     graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "clock_gettime", lambda _: now[0])
     heard = Voices(graph)  # type: ignore[arg-type]
     heard.watch("t", "planner")
     for _ in range(5):

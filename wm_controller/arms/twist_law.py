@@ -17,7 +17,8 @@ from wm_core.limits import Limits
 from ..spatial import ZERO, Quat, Vec, add, minus, quaternion, scaled, shortened, turn_between
 from .config import TwistConfig
 
-#: Two targets closer in time than this give no velocity; the controller's own ticks are 1 ms or more apart.
+#: Two targets closer in time than this give no velocity: they are of the same tick, as a late timer calls it twice. The
+#: controller's own ticks are 1 ms or more apart.
 MIN_STEP_S = 1e-3
 
 Placed = tuple[float, Vec, Quat]  # time (s), position (m), rotation
@@ -48,9 +49,14 @@ class TwistLaw:
         return ZERO, ZERO
 
     def twist(self, pose6: ArrayLike, now_s: float, holding: bool = False) -> tuple[Vec, Vec]:
-        """Velocity (m/s) and turning (rad/s), both in the base frame, for the target ``(6,)`` of this moment."""
-        before, self._target = self._target, _placed(pose6, now_s)
+        """Velocity (m/s) and turning (rad/s), both in the base frame, for the target ``(6,)`` of this moment.
+
+        The same tick again has the same twist.
+        """
         step_s = now_s - self._sent_s
+        if 0.0 <= step_s < MIN_STEP_S:
+            return self._linear, self._angular
+        before, self._target = self._target, _placed(pose6, now_s)
         self._sent_s = now_s
         if not MIN_STEP_S <= step_s <= self._config.target_timeout_s or before is None:
             # The first target, or one after a gap, in which the receiver has stopped by its own timeout.

@@ -5,8 +5,6 @@ What is sent is decided in twist_law.py.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from numpy.typing import ArrayLike
@@ -17,6 +15,7 @@ from rclpy.node import Node
 from wm_core.limits import Limits
 from wm_core.measured import driven
 from wm_ros import convert, qos
+from wm_ros.clock import steady_s
 
 from ..spatial import Vec
 from .base import Arm
@@ -75,7 +74,7 @@ class TwistStream(Arm):
         return (x, y, z)
 
     def _watch(self) -> None:
-        if self._law.overdue(time.monotonic()):
+        if self._law.overdue(steady_s()):
             self._publish(*self._law.stop())
 
     def _publish(self, linear: Vec, angular: Vec) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from wm_controller.arms.twist_law import TwistLaw  # noqa: E402
 from wm_controller.spatial import euler, length, quaternion, turn_between, turned  # noqa: E402
 from wm_core.limits import Limits  # noqa: E402
 from wm_ros import convert, qos  # noqa: E402
+from wm_ros.clock import steady_s  # noqa: E402
 
 TICK_S = 0.02
 LIMITS = Limits()
@@ -129,6 +129,44 @@ def test_a_gap_in_the_targets_starts_again_from_rest() -> None:
     assert 0.0 < length(arm.twists[-1][0]) <= LIMITS.accel_m_s2 * TICK_S + 1e-9
 
 
+@pytest.mark.parametrize("apart_s", [0.0, 1e-9, 0.0004, 0.00099])
+@pytest.mark.parametrize("times", [1, 2, 50])
+def test_the_same_tick_again_has_the_same_twist(apart_s: float, times: int) -> None:
+    """A timer that is late calls twice in a row."""
+    twice, once = moving(), moving()
+    for k in range(40, 45):
+        target = [0.45 + 0.08 * k * TICK_S, 0.0, 0.3, *DOWN]
+        for arm in (twice, once):
+            arm.tick(target)
+        for n in range(times):
+            again_s = twice.now_s + apart_s * (n + 1) / times
+            assert twice.law.twist(target, again_s, holding=n % 2 == 1) == twice.twists[-1]
+        assert not twice.law.overdue(twice.now_s + 0.05)
+    assert twice.twists == once.twists
+
+
+def test_ticks_that_come_too_soon_still_add_up() -> None:
+    """Targets at 4 kHz are followed as those of 1 kHz; none is the same tick as all before it."""
+    law, speeds = TwistLaw(TwistConfig(gain_per_s=0.0), LIMITS), []
+    for k in range(4000):
+        now_s = 100.0 + 0.00025 * k
+        law.take_state([0.45, 0.0, 0.3, *DOWN], now_s)
+        speeds.append(length(law.twist([0.45 + 0.05 * (now_s - 100.0), 0.0, 0.3, *DOWN], now_s)[0]))
+    assert speeds[-1] == pytest.approx(0.05, rel=1e-3) and min(speeds[2000:]) > 0.049
+
+
+def test_the_same_tick_again_does_not_undo_a_stop() -> None:
+    arm = moving()
+    arm.law.stop()
+    for apart_s in (0.0, 0.0005, 0.0009):
+        assert arm.law.twist([0.6, 0.0, 0.3, *DOWN], arm.now_s + apart_s) == ((0.0,) * 3, (0.0,) * 3)
+
+
+def test_a_tick_from_before_the_last_is_a_gap() -> None:
+    arm = moving()
+    assert arm.law.twist([0.6, 0.0, 0.3, *DOWN], arm.now_s - 0.0005) == ((0.0,) * 3, (0.0,) * 3)
+
+
 def test_no_speed_is_a_limit() -> None:
     arm = IdealArm(TwistLaw(TwistConfig(), Limits(speed_m_s=0.0, rot_speed_rad_s=0.0)))
     for _ in range(5):
@@ -150,8 +188,8 @@ def test_twists_and_targets_arrive_and_a_silent_controller_is_zeroed(graph) -> N
     graph.spin(0.3)
 
     for _ in range(20):
-        arm.take_state([0.45, 0.0, 0.3, *DOWN], time.monotonic())
-        arm.send_pose([0.5, 0.0, 0.3, *DOWN], time.monotonic(), 12.25)
+        arm.take_state([0.45, 0.0, 0.3, *DOWN], steady_s())
+        arm.send_pose([0.5, 0.0, 0.3, *DOWN], steady_s(), 12.25)
         graph.spin(0.02)
     graph.spin_until(lambda: bool(twists and targets and twists[-1].twist.linear.x > 0.0))
     assert twists[-1].header.frame_id == "base" and twists[-1].twist.linear.x <= LIMITS.speed_m_s

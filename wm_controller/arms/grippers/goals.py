@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from action_msgs.msg import GoalStatus
 
 from wm_core.errors import quoted
+from wm_ros.clock import steady_s
 
 #: Longer than any motion of the fingers (0.08 m at 0.05 m/s takes 1.6 s): a goal without an answer for so long is lost.
 TIMEOUT_S = 5.0
@@ -56,7 +56,7 @@ class Goals:
 
     def poll(self) -> None:
         """To be called at each tick: sends what waits."""
-        now_s = time.monotonic()
+        now_s = steady_s()
         for flight in self._flights:
             if not flight.lost and now_s - flight.since_s >= TIMEOUT_S:
                 flight.lost, self._trouble = True, f"the gripper has not ended a motion within {TIMEOUT_S:g} s"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 
 from wm_ros import convert, qos
+from wm_ros.clock import steady_s
 
 from ..config import GripperConfig
 from ..topics import unheard
@@ -28,7 +27,7 @@ class PositionGripper(Gripper):
         self._sent_s: float | None = None  # None: nothing has been sent yet, so that there is nothing to repeat
 
     def send(self, value: float) -> None:
-        now_s = time.monotonic()
+        now_s = steady_s()
         if self._last is None:
             self._last = value
         if abs(value - self._last) >= CHANGE:
