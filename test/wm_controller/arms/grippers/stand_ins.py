@@ -76,7 +76,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 1000.0
-        monkeypatch.setattr(time, "monotonic", lambda: self.now_s)
+        monkeypatch.setattr(time, "clock_gettime", lambda _: self.now_s)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, name: str, package: str, actions: dict) -> ModuleType:
