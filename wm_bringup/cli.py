@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line. Returns its exit status; raises SystemExit on --help and on a wrong command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="wm",
         description="Control a Franka by planning in the latent space of a world model.",
         epilog="'wm COMMAND --help' tells more; './wm test' runs the tests. "
@@ -134,6 +134,16 @@ def _how(module: str) -> str:
         return "source ROS 2's setup.bash, or pip install -e '.[ros]'"
     extra = _EXTRAS.get(module)
     return f"pip install -e '.[{extra}]'" if extra else "run ./wm of the clone, or pip install -e ."
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses a value that is empty, such as a shell variable that is not set: as a path it would be this folder."""
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        whole = action.nargs == argparse.PARSER  # the words of a subcommand, whose own parser sees them next
+        if not whole and any(not text.strip() for text in arg_strings):
+            raise argparse.ArgumentError(action, "its value is empty, such as a shell variable that is not set")
+        return super()._get_values(action, arg_strings)  # type: ignore[misc]
 
 
 class _CommandFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):

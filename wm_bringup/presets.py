@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wm_core.config import merge, read_yaml
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, quoted
 from wm_core.names import nearest, unknown
 
 from . import paths
@@ -33,22 +33,54 @@ def arm(name: str) -> Path:
 
 
 def check_folder(folder: Path, nodes: Collection[str], beside: Collection[Path]) -> None:
-    """Refuse a configuration folder that does not exist, or holds a YAML file that no node reads.
+    """Refuse a configuration folder that does not exist, or has something in it that looks read and is not.
 
-    ``beside``: files that are read as something else, such as the arm's preset. Raises ConfigError.
+    That is a YAML file, or one that is named like a node's, which no node reads; and a node's that is no readable file,
+    such as a link to nothing. ``beside``: files that are read as something else, such as the arm's preset. Raises
+    ConfigError.
     """
     if not folder.is_dir():
         raise ConfigError(f"there is no configuration folder {folder}; it should hold files such as planner.yaml")
     known = [f"{node}.yaml" for node in nodes]
     try:
-        found = sorted(path for path in folder.iterdir() if path.name[0] != "." and path.is_file())
+        found = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.name[-1] != "~")
     except OSError as error:
         raise ConfigError(f"cannot list the configuration folder {folder}: {error.strerror}") from None
     for path in found:
-        if path.suffix.lower() in YAML and path.name not in known and path.resolve() not in beside:
-            near = nearest(path.stem, nodes)
+        if path.name in known:
+            _check_file(path)
+        elif _looks_read(path, nodes) and path.resolve() not in beside:
+            near = nearest(_stem(path), nodes)
             advice = f"did you mean '{near}.yaml'?" if near else "rename or remove it"
-            raise ConfigError(f"nobody reads {path}; {advice} (files: {', '.join(sorted(known))})")
+            raise ConfigError(f"nobody reads {quoted(str(path), 200)}; {advice} (files: {', '.join(sorted(known))})")
+
+
+def _check_file(path: Path) -> None:
+    why = ""
+    try:
+        if path.is_file():
+            path.open("rb").close()
+        else:
+            why = "a folder" if path.is_dir() else "a link to nothing" if not path.exists() else "no regular file"
+            why = f"it is {why}"
+    except OSError as error:
+        why = str(error.strerror)
+    if why:
+        raise ConfigError(f"{path} cannot be read: {why}; mend or remove it")
+
+
+def _looks_read(path: Path, nodes: Collection[str]) -> bool:
+    """Whether someone who put ``path`` there may believe that a node reads it."""
+    suffix = path.suffix.strip().lower()
+    return suffix in YAML or (_stem(path) in nodes and suffix in _TYPED and not path.is_dir())
+
+
+def _stem(path: Path) -> str:
+    return path.name.partition(".")[0].strip().lower()
+
+
+#: What configuration files are also called, by mistake, or by an editor that adds an ending of its own.
+_TYPED = ("", ".json", ".toml", ".ini", ".cfg", ".conf", ".txt")
 
 
 def files(node: str, mode: str, folder: Path | None, arm_preset: Path) -> tuple[Path, ...]:

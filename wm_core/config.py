@@ -154,7 +154,8 @@ def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any
         if inner is None:
             _convert(hints[key], value, f"{where}: {key}")
         elif not (optional and value is None):
-            inside = merged[key] if isinstance(merged[key], dict) else {}
+            inside = merged.get(key)  # none where a layer above puts something else in the place of what holds it
+            inside = inside if isinstance(inside, dict) else {}
             _check(inner, value, inside, [layer[key] for layer in above if key in layer], f"{where}: {key}")
 
 

@@ -144,6 +144,35 @@ def test_what_nobody_reads_or_may_say(
     assert says in refusal(capsys, "pick_place", "--model", broken, *words)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["pick_place", "--config", ""],
+        ["pick_place", "--config="],
+        ["pick_place", "--config", " "],
+        ["pick_place", "--goal", ""],
+        ["pick_place", "--model", ""],
+        ["pick_place", "--mode", "real", "--arm", ""],
+        ["pick_place", "--set", ""],
+        ["pick_place", "--runs", ""],
+        ["soak", "--config", ""],
+        ["faults", "--config", ""],
+        ["eval", "--model", ""],
+        ["calibrate", "--out", ""],
+        ["models", "verify", ""],
+    ],
+)
+def test_an_empty_value_is_no_folder(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """That of a shell variable which is not set would be read as the present folder."""
+    with pytest.raises(SystemExit) as ended:
+        cli.run(words)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and "its value is empty, such as a shell variable that is not set" in said
+    assert said.startswith(f"usage: wm {words[0]}") and "\nwm " in said
+    if (option := next((word for word in words[::-1] if word.startswith("--")), None)) is not None:
+        assert f"argument {option.rstrip('=')}: " in said
+
+
 def test_names_are_answered_with_the_nearest(
     broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
