@@ -67,7 +67,7 @@ class Cell:
         settings: parameters by node, above all files: ``{"planner": {"samples": 128}}``.
         launcher_pid: process by whose life the controller may move the arm; 0: its parent.
         launcher_heartbeat: whether that process publishes ``launcher/heartbeat``, without which nothing moves.
-        drop_guards: names of :data:`wm_bringup.guards.GUARDS` that the configuration of a real arm may drop.
+        drop_guards: names of :data:`wm_bringup.guards.GUARDS` that the configuration may drop or loosen.
     """
 
     mode: str
@@ -113,6 +113,9 @@ def calibrate(mode: str, *, out: str | Path, **cell: Any) -> Graph:
 def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[str, ...]) -> Graph:
     """``brain`` is the node whose plans move the arm, with the parameters ``brain_says``."""
     mode, camera = cell.mode, cell.camera
+    for name in ("bundle", "arm", "camera", "config"):
+        if getattr(cell, name) == "":
+            raise ConfigError(f"{name} is empty, such as a shell variable that is not set; give it, or leave it out")
     if mode not in MODES:
         raise ConfigError(unknown("mode", mode, MODES))
     if camera is not None and mode != "real":
@@ -137,7 +140,10 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
         for key in settings[name]:
             if key in _OURS:
                 raise ConfigError(f"{name}.{key} is given by whoever starts the graph; it cannot be set besides")
-    arm, folder = presets.arm(cell.arm or ARMS[mode]), None if cell.config is None else Path(cell.config)
+    arm, folder = (
+        presets.arm(ARMS[mode] if cell.arm is None else cell.arm),
+        None if cell.config is None else Path(cell.config),
+    )
     if folder is not None:
         presets.check_folder(folder, _MODULES, beside=[arm])
     files = {name: presets.files(name, mode, folder, arm) for name in (*own, "camera")}
@@ -157,15 +163,27 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
             parameters |= _DRY_RUN  # above all that anybody says
         remappings = () if camera is None else _remapped(camera)
         nodes.append(NodeSpec(name, _MODULES[name][0], parameters, remappings))
-        configuration(nodes[-1])
-    if mode != "sim":
-        alone = {CONFIG_PARAMETER: str(arm), **own["controller"]}
-        preset = params.build(ControllerNodeConfig, alone, "controller")
-        guards.check(preset, configuration(nodes[-1]), cell.drop_guards, str(arm))
-    elif cell.drop_guards:
-        raise ConfigError(f"the guard {cell.drop_guards[0]} is of a real arm; in simulation leave out that it may drop")
+    controller = configuration(nodes[-1])  # first: what is wrong in its files would be blamed on those who share them
+    _check_guards(cell, arm, controller, own["controller"])
+    for spec in nodes:
+        configuration(spec)
     unplanned = mode == "real" and brain == "planner" and not files["planner"]
     return Graph(tuple(nodes), prepare, (_NO_PLANNER_PRESET,) if unplanned else ())
+
+
+def _check_guards(cell: Cell, arm: Path, controller: ControllerNodeConfig, ours: dict[str, Any]) -> None:
+    """``arm`` is its preset, ``ours`` what the graph itself says to the controller. Raises ConfigError."""
+    simulated = cell.mode == "sim"
+    if simulated:
+        guards.check_simulated(controller, str(arm))
+    if simulated and arm == presets.arm(ARMS["sim"]):
+        if cell.drop_guards:
+            raise ConfigError(
+                f"the guard {cell.drop_guards[0]} is of a real arm; in simulation leave out that it may drop"
+            )
+        return
+    preset = params.build(ControllerNodeConfig, {CONFIG_PARAMETER: str(arm), **ours}, "controller")
+    guards.check(preset, controller, cell.drop_guards, str(arm), () if simulated else guards.FRANKA)
 
 
 def configuration(spec: NodeSpec) -> Any:

@@ -1,24 +1,58 @@
-"""What watches over a real arm, and the refusal to leave any of it out unless a person says so in so many words.
+"""What watches over an arm, and the refusal to leave any of it out unless a person says so in so many words.
 
-A configuration can only tighten limits, but it can switch a guard off, or point it at a topic on which nothing is said.
-So the final configuration is compared with the arm's preset alone, guard by guard.
+The ceilings of the code bound every configuration. Below them the arm's preset is what a person has judged right for an
+arm, and all that stands above it can only tighten: it can neither switch a guard off, nor loosen it, nor point it at a
+topic on which nothing is said. So the final configuration is compared with the preset alone, guard by guard.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from wm_controller.node_config import ControllerNodeConfig
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, quoted
+from wm_core.limits import CEILING
 from wm_core.names import unknown
 
 #: Configuration of the arm's preset, and the final one -> whether the second has the guard, as far as the first has it.
 Kept = Callable[[ControllerNodeConfig, ControllerNodeConfig], bool]
 
+#: Limits by their key in controller.yaml: those that are tighter where they are lower, and where they are higher. The
+#: workspace box is so axis by axis.
+LOWER = (
+    *("force_hold_n", "force_stop_n", "torque_hold_nm", "torque_stop_nm"),
+    *("execute_steps", "plan_max_age_s", "heartbeat_s", "max_condition"),
+    *(f"limits.{name}" for name in (*CEILING, "box_max_m")),
+    *("arm.twist.target_timeout_s", "arm.gripper.speed_m_s", "arm.gripper.force_n"),
+)
+HIGHER = ("joint_margin_rad", "limits.box_min_m")
+LIMITS = (*LOWER, *HIGHER)
 
-def _set(name: str) -> Kept:
-    """A value that null switches off."""
-    return lambda preset, final: getattr(final, name) is not None or getattr(preset, name) is None
+
+def value(config: Any, key: str) -> Any:
+    """What ``config`` has at a key such as "limits.speed_m_s"."""
+    return operator.attrgetter(key)(config)
+
+
+def _no_looser(key: str) -> Kept:
+    """A limit; null switches one off."""
+    within = operator.le if key in LOWER else operator.ge
+
+    def kept(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> bool:
+        had, has = value(preset, key), value(final, key)
+        if had is None or has is None:
+            return had is None
+        pairs = zip(has, had, strict=True) if isinstance(had, tuple) else [(has, had)]
+        return all(within(*pair) for pair in pairs)
+
+    return kept
+
+
+def _same_robot(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> bool:
+    """The joints' ends are those of one robot; another one's are no limits to it."""
+    return preset.robot in (None, final.robot)
 
 
 def _required(name: str) -> Kept:
@@ -41,11 +75,8 @@ def _alone(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> bool:
 
 #: By the key of controller.yaml that holds it.
 GUARDS: dict[str, Kept] = {
-    "force_hold_n": _set("force_hold_n"),
-    "force_stop_n": _set("force_stop_n"),
-    "torque_hold_nm": _set("torque_hold_nm"),
-    "torque_stop_nm": _set("torque_stop_nm"),
-    "robot": _set("robot"),
+    **{key: _no_looser(key) for key in LIMITS},
+    "robot": _same_robot,
     "require.wrench": _required("wrench"),
     "require.joints": _required("joints"),
     "require.robot": _required("robot"),
@@ -57,43 +88,74 @@ GUARDS: dict[str, Kept] = {
     "measured.shared_topics": _alone,
 }
 #: What every Franka's driver offers, whatever a preset says: a person's own preset may not forget it in silence.
-FRANKA = ControllerNodeConfig(
-    force_hold_n=15.0,
-    force_stop_n=30.0,
-    torque_hold_nm=12.8,
-    torque_stop_nm=25.6,
-    robot="fr3",
-    require=("wrench", "joints"),
+FRANKA = (
+    "force_hold_n",
+    "force_stop_n",
+    "torque_hold_nm",
+    "torque_stop_nm",
+    "robot",
+    "require.wrench",
+    "require.joints",
 )
 
 
-def dropped(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> list[str]:
-    """The names of the guards that ``final`` lacks."""
-    # The topics of an arm are its preset's alone.
-    offers = (preset, final), (FRANKA, final)
+def _has(final: ControllerNodeConfig, name: str) -> bool:
+    section, _, input_ = name.rpartition(".")
+    return input_ in final.require if section == "require" else value(final, name) is not None
+
+
+def dropped(preset: ControllerNodeConfig, final: ControllerNodeConfig, offered: Sequence[str] = FRANKA) -> list[str]:
+    """The names of the guards that ``final`` lacks or has looser than ``preset``; ``offered`` it must have anyway."""
     return [
-        name
-        for name, kept in GUARDS.items()
-        if not all(kept(*pair) for pair in (offers[:1] if name.startswith("measured.") else offers))
+        name for name, kept in GUARDS.items() if not kept(preset, final) or (name in offered and not _has(final, name))
     ]
 
 
-def check(preset: ControllerNodeConfig, final: ControllerNodeConfig, allowed: Sequence[str], source: str) -> None:
-    """Refuse a configuration of a real arm that drops a guard which is not in ``allowed``.
+def check(
+    preset: ControllerNodeConfig,
+    final: ControllerNodeConfig,
+    allowed: Sequence[str],
+    source: str,
+    offered: Sequence[str] = FRANKA,
+) -> None:
+    """Refuse a configuration of an arm that drops a guard which is not in ``allowed``.
 
-    ``source`` names the arm's preset in the sentence. Raises ConfigError, also on an allowance that is not needed: who
-    gives it believes a guard to be off that is on.
+    ``source`` names the arm's preset in the sentence; for ``offered`` see :func:`dropped`. Raises ConfigError, also on
+    an allowance that is not needed: who gives it believes a guard to be off that is on.
     """
     for name in allowed:
         if name not in GUARDS:
             raise ConfigError(unknown("guard", name, GUARDS))
-    missing = dropped(preset, final)
+    missing = dropped(preset, final, offered)
     if unasked := [name for name in missing if name not in allowed]:
         plural = "s" if len(unasked) > 1 else ""
         flags = " ".join(f"--drop-guard {name}" for name in unasked)
+        values = [(name, value(preset, name), value(final, name)) for name in unasked if name in (*LIMITS, "robot")]
+        changed = ", ".join(f"{name} = {has} in place of {had}" for name, had, has in values if None not in (had, has))
         raise ConfigError(
             f"the configuration drops the guard{plural} {', '.join(unasked)}, which {source} or a Franka's driver "
-            f"offers; restore what was changed, or say so: {flags} (ros2 launch: drop_guards:={','.join(unasked)})"
+            f"offers{f' ({changed})' if changed else ''}; restore what was changed, or say so: {flags} (ros2 launch: "
+            f"drop_guards:={','.join(unasked)})"
         )
     if unneeded := [name for name in allowed if name not in missing]:
         raise ConfigError(f"the guard {unneeded[0]} is not dropped by the configuration; leave out that it may be")
+
+
+def check_simulated(final: ControllerNodeConfig, source: str) -> None:
+    """Refuse a configuration that would speak or listen to another arm than the simulated one beside it.
+
+    ``source`` names the arm's preset in the sentence. Raises ConfigError.
+    """
+    ours = ControllerNodeConfig()  # the defaults are the simulated arm's
+    keys = [f"measured.{name}_topic" for name in ("pose", "wrench", "gripper", "joints", "robot")]
+    if final.arm.kind != "none":
+        keys += ["arm.kind", "arm.pose_topic", *([] if final.arm.gripper.kind == "none" else _GRIPPER)]
+    for key in keys:
+        if value(final, key) != value(ours, key):
+            raise ConfigError(
+                f"mode sim moves the simulated arm alone, and {key} = {quoted(str(value(final, key)))} of {source} and "
+                f"what stands above it is not its '{value(ours, key)}'; choose mode mock_crisp or real for that arm"
+            )
+
+
+_GRIPPER = ("arm.gripper.kind", "arm.gripper.topic")

@@ -47,7 +47,7 @@ COMMON = {
     "camera": ("", "topic of a camera driver that runs already; '' starts the camera node of config/camera"),
     "seed": ("", "simulated scene, and moves of a calibration; '' is 0"),
     "config": ("", "folder of <node>.yaml files, layered over those in config/"),
-    "drop_guards": ("", "guards that the configuration of a real arm may leave out, such as force_stop_n,robot"),
+    "drop_guards": ("", "guards that the configuration of an arm may leave out or loosen, such as force_stop_n,robot"),
     "namespace": ("", "namespace of all nodes, and of their topics and services"),
 }
 PICK_PLACE = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -210,10 +211,10 @@ def test_a_planners_preset_means_the_same_when_it_is_layered_over_that_of_the_si
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("controler.yaml", "", r"nobody reads .*controler\.yaml; did you mean 'controller\.yaml'\?"),
-        ("controller.yml", "", r"nobody reads .*controller\.yml; did you mean 'controller\.yaml'\?"),
-        ("Planner.yaml", "", r"nobody reads .*Planner\.yaml; did you mean 'planner\.yaml'\?"),
-        ("notes.YAML", "", r"nobody reads .*notes\.YAML; rename or remove it \(files: calibrate\.yaml, camera\.yaml"),
+        ("controler.yaml", "", r"nobody reads .*controler\.yaml'; did you mean 'controller\.yaml'\?"),
+        ("controller.yml", "", r"nobody reads .*controller\.yml'; did you mean 'controller\.yaml'\?"),
+        ("Planner.yaml", "", r"nobody reads .*Planner\.yaml'; did you mean 'planner\.yaml'\?"),
+        ("notes.YAML", "", r"nobody reads .*notes\.YAML'; rename or remove it \(files: calibrate\.yaml, camera\.yaml"),
         ("planner.yaml", "limits: {}", r"nobody reads 'limits' in .*planner\.yaml: .*controller's \(.*sim\.yaml"),
         ("planner.yaml", "measured: {}", r"nobody reads 'measured' in .*planner\.yaml"),
         ("planner.yaml", "bundle: x", r"nobody reads 'bundle' in .*planner\.yaml: it is given by whoever starts"),
@@ -263,6 +264,69 @@ def test_a_folder_may_hold_what_is_no_configuration(tmp_path: Path) -> None:
     assert declare("real", arm=str(tmp_path / "my_arm.yaml"), config=tmp_path).nodes
     with pytest.raises(ConfigError, match="nobody reads"):
         declare("real", config=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["controller.yaml ", " controller.yaml", "controller.json", "Controller.TOML", "controller.yaml.txt", "planner",
+     "controller.yaml\n", "controller.cfg", "camera.ini"],
+)  # fmt: skip
+def test_what_is_nearly_a_nodes_file_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("limits: {speed_m_s: 0.01}\n")
+    with pytest.raises(ConfigError, match=r"nobody reads '.*'; did you mean '\w+\.yaml'") as error:
+        declare(config=tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["controller.yaml", "planner.yaml", "crisp_arm.yaml"])
+def test_a_nodes_file_must_be_one(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    for make, says in (
+        (lambda: file.symlink_to("/nowhere/x.yaml"), "a link to nothing"),
+        (lambda: file.symlink_to(name), "a link to nothing|symbolic links"),
+        (lambda: file.symlink_to(tmp_path), "a folder"),
+        (lambda: os.mkfifo(file), "no regular file"),
+        (file.mkdir, "a folder"),
+    ):
+        make()
+        with pytest.raises(ConfigError, match=rf"{name} cannot be read: .*({says}); mend or remove it"):
+            declare(config=tmp_path)
+        if file.is_dir() and not file.is_symlink():
+            file.rmdir()
+        else:
+            file.unlink()
+    (tmp_path / "elsewhere").write_text("")
+    file.symlink_to(tmp_path / "elsewhere")
+    assert declare(config=tmp_path).nodes
+
+
+def test_a_folder_or_link_with_a_yaml_name_is_not_overlooked_either(tmp_path: Path) -> None:
+    (tmp_path / "controler.yaml").mkdir()
+    with pytest.raises(ConfigError, match=r"nobody reads .*controler\.yaml'; did you mean 'controller\.yaml'"):
+        declare(config=tmp_path)
+    (tmp_path / "controler.yaml").rmdir()
+    (tmp_path / "notes.yml").symlink_to("/nowhere")
+    with pytest.raises(ConfigError, match=r"nobody reads .*notes\.yml'"):
+        declare(config=tmp_path)
+
+
+@pytest.mark.parametrize("text", ["limits:", "measured: null", "limits: {speed_m_s: '0.1'}", "measured: 5",
+                                  "limits: {speed_m_s: 9}", "limits: {sped: 1}", "base_frame: 3",
+                                  "measured: {gripper: {slack: 1}}"])  # fmt: skip
+@pytest.mark.parametrize("mode", graph.MODES)
+def test_what_the_planner_takes_from_the_controllers_file_is_blamed_on_that(
+    mode: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / "controller.yaml").write_text(text + "\n")
+    for declared in (declare, calibration):
+        with pytest.raises(ConfigError, match=r"^the configuration of controller \(.*controller\.yaml\)"):
+            declared(mode, config=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["bundle", "arm", "camera", "config"])
+def test_an_empty_word_is_no_place(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is empty, such as a shell variable that is not set"):
+        declare("real", **{name: ""})
 
 
 def test_a_setting_may_be_null_and_a_list_may_mix_numbers() -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from wm_bringup import graph, guards, presets
+from wm_bringup import graph, guards, paths, presets
+from wm_controller.node_config import ControllerNodeConfig
+from wm_core.config import load
 from wm_core.errors import ConfigError
+from wm_ros import params
 
 WITHOUT = {
     "force_hold_n": "force_hold_n: null",
@@ -110,4 +117,156 @@ def test_an_allowance_that_is_not_needed_or_not_known_is_refused() -> None:
 
 
 def test_every_guard_is_tried() -> None:
-    assert set(guards.GUARDS) - set(WITHOUT) == {"require.robot", "require.planner", "require.encoder"}
+    tried = {*WITHOUT, *LOOSER}
+    assert set(guards.GUARDS) - tried == {"require.robot", "require.planner", "require.encoder"}
+
+
+@pytest.mark.parametrize("arm", [name for name in presets.arms() if name != "sim"])
+def test_the_joints_ends_of_another_robot_are_no_limits(arm: str) -> None:
+    ours = load(ControllerNodeConfig, presets.arm(arm)).robot
+    other = {"fr3": "fer", "fer": "fr3"}[str(ours)]
+    given: dict[str, Any] = {"arm": arm, "settings": {"controller": {"robot": other}}}
+    with pytest.raises(ConfigError, match=f"drops the guard robot, .*robot = {other} in place of {ours}"):
+        declare(**given)
+    assert declare(**given, drop_guards=["robot"]).nodes
+
+
+#: A preset of one's own with room on both sides of each limit, and what is looser and tighter than it.
+OWN = """
+robot: fr3
+force_hold_n: 15.0
+force_stop_n: 30.0
+torque_hold_nm: 10.0
+torque_stop_nm: 20.0
+require: [wrench, joints]
+execute_steps: 2
+plan_max_age_s: 0.5
+heartbeat_s: 2.0
+max_condition: 20.0
+joint_margin_rad: 0.3
+limits:
+  box_min_m: [0.3, -0.3, 0.1]
+  box_max_m: [0.6, 0.3, 0.5]
+  jerk_m_s3: 20.0
+  rot_jerk_rad_s3: 40.0
+  tilt_rad: 0.3
+  leash_m: 0.03
+  leash_rad: 0.2
+  plan_timeout_s: 0.2
+  state_timeout_s: 0.1
+arm:
+  kind: twist_stream
+  gripper: {kind: franka, topic: franka_gripper/grasp, open: 0.08, closed: 0.0}
+"""
+LOOSER: dict[str, tuple[Any, Any]] = {
+    "force_hold_n": (15.1, 15.0),
+    "force_stop_n": (65.0, 15.0),
+    "torque_hold_nm": (11.0, 0.0),
+    "torque_stop_nm": (55.0, 10.0),
+    "execute_steps": (3, 1),
+    "plan_max_age_s": (0.51, 0.1),
+    "heartbeat_s": (3.0, 1.0),
+    "max_condition": (30.0, 10.0),
+    "joint_margin_rad": (0.29, 0.31),
+    "limits.box_min_m": ([0.4, -0.3, 0.05], [0.3, -0.2, 0.2]),
+    "limits.box_max_m": ([0.5, 0.4, 0.4], [0.6, 0.2, 0.4]),
+    "limits.speed_m_s": (0.25, 0.0),
+    "limits.rot_speed_rad_s": (0.5, 0.1),
+    "limits.accel_m_s2": (2.0, 0.2),
+    "limits.rot_accel_rad_s2": (4.0, 0.5),
+    "limits.jerk_m_s3": (40.0, 10.0),
+    "limits.rot_jerk_rad_s3": (80.0, 10.0),
+    "limits.step_m": (0.075, 0.01),
+    "limits.step_rad": (0.3, 0.1),
+    "limits.tilt_rad": (0.5, 0.1),
+    "limits.leash_m": (0.05, 0.01),
+    "limits.leash_rad": (0.35, 0.1),
+    "limits.plan_timeout_s": (0.3, 0.1),
+    "limits.state_timeout_s": (0.2, 0.05),
+    "arm.twist.target_timeout_s": (0.3, 0.05),
+    "arm.gripper.speed_m_s": (0.1, 0.01),
+    "arm.gripper.force_n": (70.0, 1.0),
+}
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    (tmp_path / "own.yaml").write_text(OWN)
+    return str(tmp_path / "own.yaml")
+
+
+@pytest.mark.parametrize("mode", ["real", "mock_crisp"])
+@pytest.mark.parametrize("name", LOOSER)
+def test_what_is_looser_than_the_preset_is_a_guard_dropped(name: str, mode: str, own: str, tmp_path: Path) -> None:
+    looser, tighter = LOOSER[name]
+    more = {"force_hold_n": 15.0, "torque_hold_nm": 0.0} if name.endswith(("stop_n", "stop_nm")) else {}
+    for values in ({"settings": {"controller": {name: looser}}}, {"config": tmp_path / "folder"}):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        (tmp_path / "folder" / "controller.yaml").write_text(yaml.safe_dump(params.nest({name: looser})))
+        with pytest.raises(ConfigError, match=f"drops the guard {re.escape(name)}, which .*own.yaml.*in place of"):
+            declare(mode, arm=own, **values)
+        assert declare(mode, arm=own, drop_guards=[name], **values).nodes
+    assert declare(mode, arm=own, settings={"controller": {**more, name: tighter}}).nodes
+
+
+def test_a_preset_of_ones_own_sets_its_own_baseline(own: str) -> None:
+    assert declare(arm=own).nodes
+
+
+def test_every_number_of_the_controller_is_a_limit_or_known_to_be_none() -> None:
+    """A new one must be put on the list, with the direction in which it is tighter."""
+
+    def numbers(values: dict[str, Any]) -> Iterator[str]:
+        for key, value in params.flatten(values).items():
+            first = value[0] if isinstance(value, tuple) and value else value
+            if first is None or (isinstance(first, (int, float)) and not isinstance(first, bool)):
+                yield key
+
+    none = {"rate_hz", "launcher_pid", "robot", "arm.tcp_m_rad", "measured.tcp_m_rad", "arm.twist.gain_per_s"}
+    none |= {"arm.gripper.open", "arm.gripper.closed", "measured.joint_prefix"}
+    none |= {"measured.gripper.open", "measured.gripper.closed", "measured.gripper.slack"}
+    assert set(numbers(dataclasses.asdict(ControllerNodeConfig()))) == {*guards.LIMITS, *none}
+
+
+@pytest.mark.parametrize("arm", [name for name in presets.arms() if name != "sim"])
+def test_the_simulator_has_no_other_arm_beside_it(arm: str) -> None:
+    with pytest.raises(ConfigError, match=f"mode sim moves the simulated arm alone, and .*{arm}.yaml"):
+        declare("sim", arm=arm)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("arm.pose_topic", "target_pose"),
+        ("arm.pose_topic", "/arm/target_pose"),
+        ("arm.kind", "twist_stream"),
+        ("arm.gripper.topic", "gripper/commands"),
+        ("arm.gripper.kind", "robotiq"),
+        ("measured.pose_topic", "franka_robot_state_broadcaster/current_pose"),
+        ("measured.wrench_topic", "x"),
+        ("measured.gripper_topic", "x"),
+        ("measured.joints_topic", "x"),
+        ("measured.robot_topic", "x"),
+    ],
+)
+def test_no_setting_leads_the_simulators_controller_to_another_arm(key: str, value: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"simulated arm alone, and {re.escape(key)} = '{value}'"):
+        declare("sim", settings={"controller": {key: value}})
+    copy = yaml.safe_load((paths.share() / "config" / "arms" / "sim.yaml").read_text())
+    (tmp_path / "arm.yaml").write_text(yaml.safe_dump(copy))
+    (tmp_path / "controller.yaml").write_text(yaml.safe_dump(params.nest({key: value})))
+    with pytest.raises(ConfigError, match=re.escape(key)):
+        declare("sim", arm=str(tmp_path / "arm.yaml"), config=tmp_path)
+
+
+def test_the_simulator_takes_a_preset_of_ones_own_and_keeps_its_guards(tmp_path: Path) -> None:
+    text = (paths.share() / "config" / "arms" / "sim.yaml").read_text()
+    (tmp_path / "arm.yaml").write_text(text + "force_stop_n: 20\n")
+    own = str(tmp_path / "arm.yaml")
+    assert declare("sim", arm=own).nodes and declare("sim", arm="sim", dry_run=True).nodes
+    with pytest.raises(ConfigError, match="drops the guard force_stop_n"):
+        declare("sim", arm=own, settings={"controller": {"force_stop_n": None}})
+    with pytest.raises(ConfigError, match=r"drops the guard limits\.step_m"):
+        declare("sim", arm=own, settings={"controller": {"limits.step_m": 0.06}})
+    assert declare("sim", settings={"controller": {"limits.step_m": 0.06}}).nodes, "nobody stands beside that arm"
+    assert declare("sim", settings={"controller": {"arm.gripper.kind": "none"}}).nodes

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="GUARD",
-        help="a guard that the configuration of a real arm may leave out, such as force_stop_n; may be repeated",
+        help="a guard that the configuration of an arm may leave out or loosen, such as force_stop_n; may be repeated",
     )
     parser.add_argument(
         "--max-seconds", type=float, metavar="S", default=60.0, help="give up after this time of acting"
