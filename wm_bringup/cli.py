@@ -143,7 +143,7 @@ class _Parser(argparse.ArgumentParser):
         whole = action.nargs == argparse.PARSER  # the words of a subcommand, whose own parser sees them next
         if not whole and any(not text.strip() for text in arg_strings):
             raise argparse.ArgumentError(action, "its value is empty, such as a shell variable that is not set")
-        return super()._get_values(action, arg_strings)  # type: ignore[misc]
+        return super()._get_values(action, arg_strings)
 
 
 class _CommandFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
