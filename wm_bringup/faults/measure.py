@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -67,6 +68,9 @@ def measure(record: Record, injected_s: float, healed_s: float, limits: Limits |
     said = [mode for mode in record.modes if mode.mode != "idle"]
     holds = [mode for mode in said if mode.stamp_s >= injected_s and mode.mode in AT_REST]
     first = next((mode for mode in holds if mode.stamp_s <= healed_s), None)
+    held = _mode_at(said, injected_s)
+    if held.mode in AT_REST:  # the fault was seen sooner than we knew that it had been done, or the arm held already
+        first = dataclasses.replace(held, stamp_s=injected_s)
     silent = len(during) == 0 or healed_s - during[-1, 0] > SILENT_S
     rest_s = _last_motion_s(during)
     return Measures(

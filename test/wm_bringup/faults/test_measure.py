@@ -67,6 +67,11 @@ def test_motion_after_the_rest_counts_to_the_end_of_the_record() -> None:
     assert measured(again).moved_after_m > 0.01, "it came to rest, and went on after the fault was healed"
 
 
+def test_a_hold_from_before_the_fault_counts_from_the_fault() -> None:
+    m = measured(record(0.8, [Mode(0.8, STOPPED, "a rival")]))
+    assert m.outcome == STOPPED and m.hold_s == 0.0 and m.reason == "a rival"
+
+
 def test_where_stamps_are_false_the_envelope_is_not_judged() -> None:
     made = record(1.4, [Mode(1.4, HOLDING, "x")])
     made.targets.add(END_S, 0.9, 0.0, 0.3, *DOWN)
