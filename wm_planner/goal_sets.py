@@ -1,8 +1,9 @@
 """Which goal pictures are in use, and which wait; their latents come one by one, and in any order.
 
-Anybody can show pictures. So each carries the run that it belongs to: the planner's own folder the planner's instance,
-and is used as soon as it is encoded; everybody else's the run of the controller, and waits until someone asks for it.
-Whatever carries neither is left aside: it displaces nothing.
+Anybody can show pictures, and a latent does not tell who showed its picture. So each carries the run that it belongs
+to: the planner's own folder the planner's instance, and is used as soon as it is encoded; everybody else's the run of
+the controller, and waits until someone asks for it. Whatever carries neither is left aside: it displaces nothing. Where
+more than one whole set waits, nobody can tell which one was meant: none is used.
 """
 
 from __future__ import annotations
@@ -73,7 +74,11 @@ class GoalSets:
     def pending(self, run: str) -> str:
         """What waits to be used in this run, in one sentence; "" if nothing does."""
         label = self._newest(run)
-        return "" if label is None else self._progress(label)
+        if label is None:
+            return ""
+        if (count := len(self._waiting(run))) > 1:
+            return f"{count} whole sets of goal pictures wait; only one may"
+        return self._progress(label)
 
     def add(self, label: Label, index: int, latent: Latents, run: str) -> Latents | None:
         """Take the latent of one picture; ``run`` is the controller's.
@@ -90,28 +95,45 @@ class GoalSets:
             self._leave(
                 f"a goal latent has shape {latent.shape}, the model's is {self._shape}; encode with the same bundle"
             )
+        if not np.isfinite(latent).all():
+            self._leave("a goal latent holds a number that is not finite; see the encoder and its pictures")
         mine = self._latents.setdefault(label, {})
+        known = index in mine
+        mine.setdefault(index, latent)  # what carries this label later may be someone else's
         if label == self._own:
-            known = index in mine
-            mine.setdefault(index, latent)  # what carries this label later is someone else's
             return self._stacked(label) if not known and len(mine) == label.count else None
-        mine[index] = latent
         self._latents[label] = self._latents.pop(label)  # to the end: the newest
         self._forget([other for other in self._latents if other.run != run])
-        self._forget(list(self._latents)[:-WAITING])
+        waiting = [other for other in self._latents if other != self._own]
+        waiting.sort(key=self._whole)  # a set that is whole makes room last; among equals the oldest goes first
+        self._forget(waiting[: max(0, len(waiting) - WAITING)])
         return None
 
     def next(self, run: str) -> tuple[Label, Latents]:
-        """The newest complete set (n, T, C) that waits for this run. Raises GoalError if there is none."""
+        """The one complete set (n, T, C) that waits for this run. Raises GoalError if there is none, or another one.
+
+        Then whole sets are dropped, so that whoever shows one set alone afterwards finds no other beside it.
+        """
         waiting = self._newest(run)
         if waiting is None:
             raise GoalError(
                 f"no goal pictures wait for run {quoted(run)}; "
                 f"publish them with the frame id subgoal_<k>_of_<n>_run_{run or '<run>'}"
             )
-        if len(self._latents[waiting]) < waiting.count:
+        if not self._whole(waiting):
             raise GoalError(f"{self._progress(waiting)}; call again when all are")
+        if len(whole := self._waiting(run)) > 1:
+            self.drop(run)
+            shown = ", ".join(f"{label.count} stamped {label.stamp_s:.3f}" for label in whole)
+            raise GoalError(
+                f"{len(whole)} whole sets of goal pictures waited ({shown}), and which one is meant is not known: "
+                "all are dropped; end who else publishes them, publish one set under a new stamp, and call again"
+            )
         return waiting, self._stacked(waiting)
+
+    def drop(self, run: str) -> None:
+        """Forget the whole sets that wait for this run: they cannot be used."""
+        self._forget(self._waiting(run))
 
     def use(self, label: Label) -> None:
         """The set of this label, which :meth:`add` or :meth:`next` gave, is in use; no other waits any more."""
@@ -121,10 +143,17 @@ class GoalSets:
     def _stacked(self, label: Label) -> Latents:
         return np.stack([self._latents[label][k] for k in range(label.count)])
 
+    def _whole(self, label: Label) -> bool:
+        return len(self._latents[label]) == label.count
+
+    def _waiting(self, run: str) -> list[Label]:
+        """The whole sets of others that wait for this run."""
+        return [a for a in self._latents if a != self._own and run and a.run == run and self._whole(a)]
+
     def _newest(self, run: str) -> Label | None:
-        """The set that waits for this run: the complete one that was shown last or, if none is complete, the last."""
+        """What waits for this run: the whole set that was shown last or, if none is whole, the last."""
         labels = [label for label in self._latents if label != self._own and run and label.run == run]
-        return max(labels, key=lambda a: (len(self._latents[a]) == a.count, a.stamp_s), default=None)
+        return max(labels, key=lambda a: (self._whole(a), a.stamp_s), default=None)
 
     def _progress(self, label: Label) -> str:
         return f"{len(self._latents[label])} of {label.count} goal pictures are encoded"

@@ -22,6 +22,7 @@ from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.node import WmNode, run_node
+from wm_ros.voices import Voices
 from wm_ros.worker import Worker
 
 from .axes import turned
@@ -58,6 +59,8 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         self._role = Role(self, "planner", self._on_mode, self._silence)
         self._pictures = GoalPictures(self, c.goal, self._role.instance)
         self._sets = GoalSets(self._model.latent_shape, self._pictures.label)
+        self._showing = Voices(self)
+        self._showing.watch("goal/image", beside=True)
         self._markers = self.create_publisher(MarkerArray, "markers", qos.LATCHED)
         self._sight = Sight(self, c, self._on_seen)
         self.create_subscription(Image, "goal/latent", self._on_goal, qos.GOALS)
@@ -87,7 +90,11 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         try:
             if runs.done and runs.run == runs.current:
                 raise GoalError("this run has ended; show the goals of the next one, which controller/state names")
+            if rivals := self._showing.trouble(at_once=True):
+                self._sets.drop(runs.current)
+                raise GoalError(f"{rivals}, then publish the pictures under a new stamp")
             label, latents = self._sets.next(runs.current)
+            self._sets.drop(runs.current)  # used or refused, they are not to be asked for again
             self._use(label, latents)
             response.success, response.message = True, f"{label.count} goal pictures are in use in run {label.run}"
         except GoalError as error:
@@ -146,6 +153,7 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         sets = self._sets
         report = {"planned": planned, "reason": reason, "latency_ms": latency_ms, "subgoals": sets.count}
         report |= {"pending": sets.pending(self._role.runs.current), "aside": sets.aside}
+        report |= {"rivals": self._showing.trouble()}
         return report | {"subgoal": 0, "guardrail": "ok", "goals": [""] * sets.count, **self._figures()}
 
     def _figures(self) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class _Watched:
     publisher: str | None  # full name of the node that may publish it; None: any, if it is alone
     own: bool
     shared: bool
+    beside: str = ""  # full name of the node that publishes it, too, and does not count
     seen: tuple[tuple[str, bytes], ...] = ()
 
     def sole(self) -> bool:
@@ -46,6 +47,8 @@ class _Watched:
 
     def trouble(self) -> str:
         names = [name for name, _ in self.seen]
+        if self.beside in names:
+            names.remove(self.beside)
         if self.shared or (self.publisher is None and len(names) < 2):
             return ""
         if self.publisher is None:
@@ -70,7 +73,9 @@ class Voices:
         self._topics: dict[str, _Watched] = {}
         self._looked_s = -math.inf
 
-    def watch(self, topic: str, node_name: str | None = None, own: bool = False, shared: bool = False) -> None:
+    def watch(
+        self, topic: str, node_name: str | None = None, own: bool = False, shared: bool = False, beside: bool = False
+    ) -> None:
         """Watch ``topic``, which may have one publisher.
 
         Args:
@@ -78,6 +83,7 @@ class Voices:
             node_name: the node that publishes it, in the namespace of this one unless it begins with "/"; None: any.
             own: only this node may publish it.
             shared: several nodes publish it on purpose: nothing is said of them.
+            beside: this node publishes it as well, besides that one.
         """
         space = self._node.get_namespace().rstrip("/")
         if own:
@@ -85,7 +91,8 @@ class Voices:
         if node_name is not None and not node_name.startswith("/"):
             node_name = f"{space}/{node_name}"
         name = self._node.resolve_topic_name(topic)
-        self._topics[name] = _Watched(name, node_name, own, shared)
+        ours = f"{space}/{self._node.get_name()}" if beside else ""
+        self._topics[name] = _Watched(name, node_name, own, shared, ours)
         self._looked_s = -math.inf
 
     def trouble(self, at_once: bool = False) -> str:

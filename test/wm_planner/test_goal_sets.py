@@ -94,12 +94,69 @@ def test_a_stray_picture_of_the_same_run_does_not_displace_a_set() -> None:
     assert label.stamp_s == 5.0 and latents[2, 0, 0] == 52.0
 
 
-def test_the_set_that_was_shown_last_is_used() -> None:
+@pytest.mark.parametrize("others", [[4.0], [6.0], [4.0, 6.0]])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_of_two_whole_sets_none_is_used_and_one_alone_is_a_way_out(others: list[float], count: int) -> None:
+    """Whichever was stamped or came last: either may be a stranger's."""
     sets = GoalSets((1, 2))
+    fill(sets, Label(RUN, 5.0, 2))
+    for stamp_s in others:
+        fill(sets, Label(RUN, stamp_s, count))
+    n = len(others) + 1
+    assert sets.pending(RUN) == f"{n} whole sets of goal pictures wait; only one may"
+    with pytest.raises(
+        GoalError, match=rf"{n} whole sets .*stamped 5.000.*dropped; end who else .* new stamp"
+    ) as error:
+        sets.next(RUN)
+    assert len(str(error.value)) < 400 and sets.in_use is None and sets.pending(RUN) == ""
+    fill(sets, Label(RUN, 9.0, 2))
+    assert sets.next(RUN)[0].stamp_s == 9.0
+
+
+def test_a_set_beside_parts_of_others_is_used() -> None:
+    sets = GoalSets((1, 2))
+    for stamp_s in (4.0, 6.0, 7.0):
+        fill(sets, Label(RUN, stamp_s, 3), but=1)
     fill(sets, Label(RUN, 5.0, 3))
-    fill(sets, Label(RUN, 7.0, 2))
-    fill(sets, Label(RUN, 6.0, 2))
-    assert sets.next(RUN)[0].stamp_s == 7.0
+    assert sets.next(RUN)[0].stamp_s == 5.0
+
+
+@pytest.mark.parametrize("strays", [WAITING, 10 * WAITING])
+@pytest.mark.parametrize("own", [None, OWN])
+def test_parts_of_sets_do_not_push_out_a_whole_one(strays: int, own: Label | None) -> None:
+    sets = GoalSets((1, 2), own)
+    fill(sets, Label(RUN, 5.0, 2))
+    for k in range(strays):
+        sets.add(Label(RUN, 6.0 + k, 2), 0, latent(0.0), RUN)
+    assert sets.next(RUN)[0].stamp_s == 5.0
+    assert len(sets._latents) <= WAITING + 1
+
+
+def test_whole_sets_make_room_last_but_they_are_bounded() -> None:
+    sets = GoalSets((1, 2))
+    for k in range(3 * WAITING):
+        fill(sets, Label(RUN, float(k), 1))
+    assert len(sets._latents) == WAITING
+    with pytest.raises(GoalError, match="whole sets"):
+        sets.next(RUN)
+
+
+def test_the_first_picture_of_a_label_stays() -> None:
+    sets = GoalSets((1, 2))
+    label = Label(RUN, 5.0, 2)
+    fill(sets, label)
+    for k in (0, 1):
+        sets.add(label, k, latent(-1.0), RUN)
+    assert sets.next(RUN)[1][:, 0, 0].tolist() == [50.0, 51.0]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_latent_that_is_not_finite_is_left_aside(bad: float) -> None:
+    sets = GoalSets((1, 2), OWN)
+    for label in (OWN, Label(RUN, 5.0, 2)):
+        with pytest.raises(GoalError, match="not finite"):
+            sets.add(label, 0, np.array([[0.0, bad]], np.float32), RUN)
+    assert sets.own_missing == [0, 1, 2] and sets.pending(RUN) == "" and sets.left_aside == 2
 
 
 def test_a_latent_of_another_model_is_left_aside() -> None:

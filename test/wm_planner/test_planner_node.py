@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger
 
 from wm_planner import planner_node
 from wm_planner.planner_node import PlannerNode
-from wm_ros import convert
+from wm_ros import convert, voices
 from wm_ros.node import json_to_msg
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -250,9 +250,47 @@ def test_goals_that_cannot_be_planned_with_leave_those_in_use(start: Callable[..
     rig.encode(A, 3)
     answer = rig.use_goals()
     assert not answer.success and "3 goal pictures, but budgets_steps is for 2" in answer.message
+    assert "no goal pictures wait" in rig.use_goals().message, "what was refused is not in the way of others"
     rig.encode(A, 2, stamp_s=5.0, value=float("nan"))
-    assert "not finite" in rig.use_goals().message
+    assert "not finite" in rig.says()["aside"] and not rig.use_goals().success
     assert rig.see() == 1 and rig.status["subgoals"] == 2
+
+
+def test_of_two_sets_none_is_used_until_one_is_shown_alone(start: Callable[..., Rig]) -> None:
+    rig = start()
+    rig.controller("idle", A)
+    rig.encode(A, 2)
+    rig.encode(A, 1, stamp_s=7.0, value=0.0)
+    assert "2 whole sets" in rig.says()["pending"]
+    assert "2 whole sets" in rig.use_goals().message and rig.status["subgoals"] == 0
+    assert not rig.use_goals().success
+    rig.encode(A, 2, stamp_s=9.0)
+    assert rig.use_goals().success
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_second_node_that_shows_goals_is_named_and_nothing_of_it_is_used(
+    start: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    rig = start()
+    space = rig.node.get_namespace()
+    names = [f"{space}/planner", "/lab"]
+    monkeypatch.setattr(voices, "speakers", lambda _, topic: [(n, b"") for n in names if topic.endswith("goal/image")])
+    rig.controller("idle", A)
+    rig.encode(A, 2)
+    if running:
+        assert rig.use_goals().success and rig.says()["rivals"] == ""
+        rig.controller("running", A)
+        rig.encode(A, 3, stamp_s=7.0)
+    names.append("/stray")
+    said = f"the nodes 'lab' and 'stray' publish {space}/goal/image; end all but one"
+    answer = rig.use_goals()
+    assert not answer.success and said in answer.message and rig.says()["rivals"] == said
+    assert rig.status["subgoals"] == (2 if running else 0)
+    names.remove("/stray")
+    assert not rig.use_goals().success, "which of them showed what was there is not known"
+    rig.encode(A, 1, stamp_s=9.0)
+    assert rig.use_goals().success
 
 
 def test_own_goals_that_cannot_be_planned_with_are_said(start: Callable[..., Rig], folder) -> None:

@@ -164,6 +164,28 @@ def test_sentences(graph: Graph, declared: str | None, names: list[str], sole: b
     assert says in heard.trouble() and bool(heard.trouble()) is bool(says)
 
 
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ([], ""),
+        (["/cell/me"], ""),
+        (["/lab"], ""),
+        (["/cell/me", "/lab"], ""),
+        (["/lab", "/cell/me", "/stray"], "the nodes 'lab' and 'stray' publish /cell/goal/image; end all but one"),
+        (["/cell/me", "/cell/me", "/lab"], "the nodes 'cell/me' and 'lab' publish /cell/goal/image; end all but one"),
+        (["/cell/me", UNKNOWN, "/lab"], "one that is not known by name yet"),
+    ],
+)
+def test_besides_this_node_one_may_publish(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch, names: list[str], says: str
+) -> None:
+    heard = Voices(cell.node("me"))
+    heard.watch("goal/image", beside=True)
+    monkeypatch.setattr(voices, "speakers", lambda *_: [(name, b"") for name in names])
+    said = heard.trouble(at_once=True)
+    assert says in said and bool(said) is bool(says)
+
+
 def test_the_graph_is_looked_into_ten_times_a_second_or_when_asked(
     graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
