@@ -14,6 +14,7 @@ Positions (m) and orientations (rotation vectors, rad) are judged in the same wa
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,8 +33,12 @@ AWAY_S = 0.5
 #: Over how long an arm may stay where it is: the longer time where little is asked for, or no more is lacking than what
 #: friction may keep it off.
 STILL_S = (1.0, 3.0)
+#: Over how long an arm may not go by itself. The longer time is for one that sinks: 2 mm/s are 6 cm in it. It is looked
+#: at once a second, since that takes a millisecond.
+STRAYS_S = (3.0, 30.0)
+STRAYS_PERIOD_S = 1.0
 #: What is asked for is kept a lag longer than what is made.
-_KEPT_S = STILL_S[-1] + TRAIL_S
+_KEPT_S = STRAYS_S[-1] + TRAIL_S
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class _Track:
         self._pace = 0.0
         self._samples: list[_Sample] = []
         self._near_s: float | None = None  # when the arm was last on the trail
+        self._looked_s = -math.inf  # when it was last asked whether it has gone by itself for long
 
     def replan(self) -> None:
         self._left = ZERO
@@ -92,6 +98,10 @@ class _Track:
         """The arm was free to do what it is asked."""
         way = shortened(self._left, self._pace * dt_s)
         self._asked, self._left = add(self._asked, way), minus(self._left, way)
+
+    def coast(self, way: Vec) -> None:
+        """The target has braked, and the arm was free to do so, too."""
+        self._asked = add(self._asked, way)
 
     def judge(self, now_s: float, made: Vec, target: Vec) -> str:
         """Take a sample. Returns what is wrong, "" if nothing is."""
@@ -142,19 +152,34 @@ class _Track:
         return ""
 
     def _strays(self) -> str:
-        newest, kept = self._samples[-1], self._samples[max(0, self._since(STILL_S[-1])) :]
+        newest = self._samples[-1]
+        due = newest.time_s - self._looked_s >= STRAYS_PERIOD_S - SAMPLE_S / 2
+        if due:
+            self._looked_s = newest.time_s
+        for duration_s in STRAYS_S[: 1 + due]:
+            beyond = self._beyond(duration_s)
+            if beyond > self._unasked:
+                return (
+                    f"it went {beyond:.3f} {self._allowed.unit} within {duration_s:.0f} s that no plan asked for; "
+                    "see what pushes or drives it"
+                )
+        return ""
+
+    def _beyond(self, duration_s: float) -> float:
+        """How much further along an axis the arm is than from where it was in this time, and was ever asked to go."""
+        asked = self._samples[max(0, self._since(duration_s + TRAIL_S)) :]
+        made = self._samples[max(0, self._since(duration_s)) :]
+        most = -math.inf
         for axis in range(3):
-            low = high = self._samples[0].asked[axis]
+            low = high = asked[0].asked[axis]
             rise = fall = 0.0
-            for sample in self._samples:
+            for sample in asked:
                 at = sample.asked[axis]
                 low, high = min(low, at), max(high, at)
                 rise, fall = max(rise, at - low), max(fall, high - at)
-            at = newest.made[axis]
-            beyond = max(at - min(s.made[axis] for s in kept) - rise, max(s.made[axis] for s in kept) - at - fall)
-            if beyond > self._unasked:
-                return f"it went {beyond:.3f} {self._allowed.unit} that no plan asked for; see what pushes or drives it"
-        return ""
+            ways, now = [sample.made[axis] for sample in made], made[-1].made[axis]
+            most = max(most, now - min(ways) - rise, max(ways) - now - fall)
+        return most
 
 
 def _distance(a: Vec, b: Vec) -> float:
@@ -184,6 +209,7 @@ class Following:
         self._last: Measured | None = None
         self._turned: Vec = ZERO  # all turns of the arm since the reset
         self._sample_s: float | None = None
+        self._target: tuple[Vec, Quat] | None = None
 
     def replan(self) -> None:
         """A new plan replaces what the one before it still asked for."""
@@ -202,6 +228,10 @@ class Following:
         if running:
             self._way.go(dt_s)
             self._turn.go(dt_s)
+        elif self._target is not None:
+            self._way.coast(minus(target[0], self._target[0]))
+            self._turn.coast(turn_between(self._target[1], target[1]))
+        self._target = target
         last = self._last
         if measured is None or (last is not None and measured.stamp_s <= last.stamp_s):
             return  # nothing new is known of the arm

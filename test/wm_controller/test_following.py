@@ -224,6 +224,30 @@ def test_an_arm_that_is_pushed_or_sinks_holds(speed: float, way: tuple, planner:
     assert moved < 0.09 or after_s < 0.8
 
 
+@pytest.mark.parametrize("speed", [0.002, 0.005, 0.012])
+@pytest.mark.parametrize("planner", [constant(), wander(0.0005, 0.001), constant(y=-0.002)])
+@pytest.mark.parametrize("limits", [Limits(), Limits(speed_m_s=0.25, accel_m_s2=2.0)])
+def test_an_arm_that_sinks_slowly_holds_before_it_is_far_off(speed: float, planner: Planner, limits: Limits) -> None:
+    """The target sinks with it, since each plan begins where the arm is measured."""
+    rig = Rig(Arm(frozen=True, drift=np.array([0.0, 0.0, -speed, 0.0, 0.0, 0.0])), planner, limits=limits)
+    command, _ = rig.run(40.0)
+    assert command.mode == "holding" and "does not follow" in command.reason
+    assert DOWN[2] - rig.arm.pose[2] < 0.055
+
+
+def test_a_wrist_that_turns_slowly_by_itself_holds() -> None:
+    rig = Rig(Arm(frozen=True, drift=np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.02])), constant(yaw=0.0002))
+    command, after_s = rig.run(40.0)
+    assert command.mode == "holding" and "no plan asked for" in command.reason and 0.02 * after_s < 0.45
+
+
+@pytest.mark.parametrize("arm", [Arm(0.3), Arm(0.1, 0.05, short_m=0.005)])
+@pytest.mark.parametrize("planner", [to_and_fro(0.05, 0.2, 0.6), wander(0.02, 0.03)])
+def test_an_arm_that_does_for_long_what_it_is_asked_follows(arm: Arm, planner: Planner) -> None:
+    command, _ = Rig(deepcopy(arm), planner, limits=FAST).run(35.0)
+    assert command.mode == "running", command.reason
+
+
 def test_an_arm_that_leans_more_and_more_holds() -> None:
     rig = Rig(Arm(frozen=True, drift=np.array([0.0, 0.0, 0.0, 0.1, 0.0, 0.0])), constant(x=0.0, yaw=0.01))
     command, _ = rig.run(5.0)
