@@ -199,7 +199,7 @@ def _node(spec: graph.NodeSpec, environment: dict[str, str], context: LaunchCont
         remappings=list(spec.remappings),
         respawn=spec.respawn,
         output="screen",
-        additional_env=environment,
+        additional_env={**environment, **params.environment(spec.parameters)},
         on_exit=child.ended,
         **prefix,
     )

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -73,18 +73,26 @@ class Processes:
     ) -> None:
         self.stop()
 
-    def start(self, name: str, command: Sequence[str]) -> None:
-        """Start ``command``, whose first word is a path. Its session is its own: a Ctrl-C here does not reach it."""
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        """Start ``command``, whose first word is a path. Its session is its own: a Ctrl-C here does not reach it.
+
+        ``environment`` is None for ours.
+        """
         last = signal.SIGTERM if name == CONTROLLER else signal.SIGKILL
         guard = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), str(int(last))]
         with _writing(self._logs), open(self._logs / f"{name}.log", "wb") as log:
             self._children[name] = subprocess.Popen(
-                [*guard, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [*guard, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=environment,
             )
 
     def start_node(self, spec: NodeSpec) -> None:
         """Start a node; its parameters go by file, so that types survive and the run can be repeated from them."""
-        self.start(spec.name, node_command(spec, self._logs))
+        self.start(spec.name, node_command(spec, self._logs), node_environment(spec))
 
     def pid(self, name: str) -> int:
         """Process id of a child that was started."""
@@ -139,6 +147,11 @@ def node_command(spec: NodeSpec, folder: Path) -> list[str]:
     remap = [f"__node:={spec.name}", *(f"{a}:={b}" for a, b in spec.remappings)]
     ros = [*NO_LOG_FILES, "--params-file", str(file), *(word for rule in remap for word in ("-r", rule))]
     return [sys.executable, "-m", spec.module, *ros]
+
+
+def node_environment(spec: NodeSpec) -> dict[str, str]:
+    """The environment of a node: ours, and what makes it refuse parameters that are not in ``spec``."""
+    return {**os.environ, **params.environment(spec.parameters)}
 
 
 def _status(child: subprocess.Popen[bytes]) -> int | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import array
 import dataclasses
+import json
 import math
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +24,8 @@ T = TypeVar("T")
 CONFIG_PARAMETER = "config"
 #: The parameter that holds a YAML mapping of further values; see :func:`to_ros`.
 SETTINGS_PARAMETER = "settings"
+#: The environment variable with the parameters that a graph gives; see :func:`environment`.
+GRAPH_VARIABLE = "WM_GRAPH_PARAMETERS"
 _OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER)
 #: Parameters that belong to ROS itself.
 _OF_ROS = ("use_sim_time", "start_type_description_service")
@@ -66,18 +70,48 @@ def to_ros(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def environment(values: dict[str, Any]) -> dict[str, str]:
+    """The variable by which a graph tells its node what it says to it: the node refuses whatever is said besides.
+
+    Parameters alone would not do. Those of a launch file around the graph reach the node too, and may even stand above
+    the graph's, where they name the node more closely; but the graph has judged the configuration without them.
+    """
+    return {GRAPH_VARIABLE: json.dumps(_configuring(to_ros(values)))}
+
+
+def _refuse_foreign(given: dict[str, Any], name: str) -> None:
+    """Refuse parameters that a graph, if one started this process, has not given. Raises ConfigError."""
+    if (text := os.environ.get(GRAPH_VARIABLE)) is None:
+        return
+    graphs = json.loads(text)
+    for key in {**given, **graphs}:
+        if key not in given or key not in graphs or given[key] != graphs[key]:
+            raise ConfigError(
+                f"the parameter {quoted(key)} of {name} is also given around the graph, which cannot judge it there; "
+                f"take it out of that launch file or parameter file, and say it in {name}.yaml in the folder of "
+                "config:= (wm: --config)"
+            )
+
+
+def _configuring(values: dict[str, Any]) -> dict[str, Any]:
+    """Those of the parameters that are not ROS's own."""
+    return {key: value for key, value in values.items() if not _is_of_ros(key)}
+
+
 def layers(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
     """What the parameters ``given`` of the node ``name`` say, the lowest layer first, each with a name for a sentence.
 
     The files of ``config``, one or several, then single parameters, then the text ``settings``: what the graph says
     stands above what is said around it, such as in another launch file. Raises ConfigError.
     """
-    out = [(f"the configuration of {name} ({file})", config.read_yaml(file)) for file in _files(given)]
+    out = [(f"the configuration of {name} ({file})", config.read_yaml(file)) for file in _files(given, name)]
     single = {key: value for key, value in given.items() if key not in _OURS and not _is_of_ros(key)}
     if single:
         out.append((f"the configuration of {name}", nest(single)))
-    if text := given.get(SETTINGS_PARAMETER, ""):
-        where = f"the parameter '{SETTINGS_PARAMETER}' of {name}"
+    where = f"the parameter '{SETTINGS_PARAMETER}' of {name}"
+    if not isinstance(text := given.get(SETTINGS_PARAMETER, ""), str):
+        raise ConfigError(f"{where} must be a text in YAML, not {quoted(text)}")
+    if text:
         values = config.parse_yaml(text, where)
         if not isinstance(values, dict):
             raise ConfigError(f"{where} must hold a mapping of keys to values")
@@ -85,9 +119,14 @@ def layers(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]
     return out
 
 
-def _files(given: dict[str, Any]) -> list[str]:
+def _files(given: dict[str, Any], name: str) -> list[str]:
     files = given.get(CONFIG_PARAMETER, ())
-    return [str(file) for file in ([files] if isinstance(files, (str, Path)) else files) if file]
+    files = [files] if isinstance(files, (str, Path)) else files
+    if not isinstance(files, (list, tuple)) or not all(file and isinstance(file, (str, Path)) for file in files):
+        raise ConfigError(
+            f"the parameter '{CONFIG_PARAMETER}' of {name} must be a file or a list of files, not {quoted(files)}"
+        )
+    return [str(file) for file in files]
 
 
 def build(cls: type[T], given: dict[str, Any], name: str) -> T:
@@ -95,7 +134,7 @@ def build(cls: type[T], given: dict[str, Any], name: str) -> T:
 
     ``name`` is the node's, for the sentence of the ConfigError on an unknown key or a wrong type.
     """
-    files = ", ".join(_files(given))
+    files = ", ".join(_files(given, name))
     where = f"the configuration of {name}" + (f" ({files})" if files else "")
     return config.from_layers(cls, layers(given, name), where)
 
@@ -103,12 +142,14 @@ def build(cls: type[T], given: dict[str, Any], name: str) -> T:
 def read(node: Node, cls: type[T]) -> T:
     """The configuration of a node: defaults of ``cls``, then the files in the parameter ``config``, then parameters.
 
-    A nested field is the parameter ``group.field``. Every value is declared, so that ``ros2 param list`` shows the
-    whole configuration. Raises ConfigError on an unknown key or a wrong type.
+    A nested field is the parameter ``group.field``. Where a graph started the node, nobody else gives any. Every value
+    is declared, so that ``ros2 param list`` shows the whole configuration. Raises ConfigError on an unknown key or a
+    wrong type.
     """
     # Declaring them as they come would end in a traceback for an empty list, which ROS takes for no value.
     overrides: dict[str, Parameter] = node._parameter_overrides
-    given = {name: _plain(parameter.value) for name, parameter in overrides.items() if not _is_of_ros(name)}
+    given = _configuring({name: _plain(parameter.value) for name, parameter in overrides.items()})
+    _refuse_foreign(given, node.get_name())
     out = build(cls, given, node.get_name())
     declared = flatten(dataclasses.asdict(out))  # type: ignore[call-overload]
     for name, value in {**declared, **{name: given[name] for name in _OURS if name in given}}.items():

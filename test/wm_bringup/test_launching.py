@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
 pytest.importorskip("launch_ros")
 
@@ -181,6 +184,27 @@ def test_the_scope_around_the_file_holds_for_all_nodes(
     for text in found.started.values():
         assert "\n__ns:=/lab\n" in text and "\nlatent:=other_latent\n" in text
         assert "\nuse_sim_time:=False\n" in text and "\nWM_TEST_SCOPE=inside\n" in text
+
+
+def test_each_node_knows_what_the_graph_says_to_it(launch: Launch, cell: list[str], tmp_path: Path) -> None:
+    """So that it refuses what another launch file around ours says to it; see wm_ros.params."""
+    given = dict(word.split(":=") for word in cell)
+    outer, around = tmp_path / "outer.launch.py", tmp_path / "around.yaml"
+    around.write_text("controller: {ros__parameters: {force_stop_n: 'null'}}")
+    text = OUTER.format(file=str(paths.share() / "launch" / "pick_place.launch.py"), given=given)
+    text = text.replace("SetParameter, SetRemap", "SetParameter, SetParametersFromFile, SetRemap")
+    text = text.replace(
+        ", ours]",
+        f', SetParametersFromFile({str(around)!r}), SetEnvironmentVariable("WM_GRAPH_PARAMETERS", "x"), ours]',
+    )
+    outer.write_text(text)
+    found = launch(file=outer)
+    assert len(found.started) == 4
+    for name, started in found.started.items():
+        (said,) = re.findall(r"^WM_GRAPH_PARAMETERS=(.*)$", started, re.MULTILINE)
+        theirs, _, ours = found.params[name].rpartition("/**:")
+        assert "force_stop_n" in theirs and "force_stop_n" not in said
+        assert json.loads(said) == yaml.safe_load("x:" + ours)["x"]["ros__parameters"]
 
 
 def test_what_an_enclosing_file_gives_is_checked_as_well(launch: Launch, cell: list[str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
+from wm_bringup.graph import NodeSpec
 from wm_bringup.processes import Processes
 from wm_core.errors import WmError
 
@@ -92,3 +95,18 @@ def test_run_can_be_interrupted(tmp_path: Path) -> None:
         children.run("long", [sys.executable, "-c", STUBBORN], lambda: True)
         pid = children._children["long"].pid
     assert not alive(pid)
+
+
+def test_a_node_hears_from_us_what_the_graph_says_to_it(tmp_path: Path) -> None:
+    module = tmp_path / "says_node.py"
+    module.write_text("import os\nprint(os.environ['WM_GRAPH_PARAMETERS'])\nprint(os.environ['PATH'])\n")
+    spec = NodeSpec("says", "says_node", {"config": ["/a: b"], "rate_hz": 3, "use_sim_time": True})
+    with pytest.MonkeyPatch.context() as patch, Processes(tmp_path / "log") as children:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        patch.setenv("WM_GRAPH_PARAMETERS", "{}")  # of a graph around ours
+        children.start_node(spec)
+        assert wait_for(lambda: children.has_ended("says"))
+    said, path = (tmp_path / "log" / "says.log").read_text().splitlines()
+    file = yaml.safe_load((tmp_path / "log" / "says.params.yaml").read_text())["/**"]["ros__parameters"]
+    assert json.loads(said) == {key: value for key, value in file.items() if key != "use_sim_time"}
+    assert set(json.loads(said)) == {"config", "settings"} and path == os.environ["PATH"]

@@ -157,3 +157,78 @@ def test_what_a_person_writes_after_ros_args(given: str, is_: Config | None) -> 
             assert params.read(Node("tested"), Config) == is_
     finally:
         rclpy.shutdown()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"config": value} for value in (5, True, 1.5, [1, 2], None, "", [""], ["a.yaml", ""], {"a": "b"})]
+    + [{"settings": value} for value in (5, True, 1.5, ["a"], None, {"a": 1})],
+)
+def test_files_and_settings_of_another_type_are_one_sentence(given: dict) -> None:
+    (name,) = given
+    with pytest.raises(ConfigError, match=f"the parameter '{name}' of tested must be a (file|text)") as error:
+        params.build(Config, given, "tested")
+    assert "\n" not in str(error.value)
+
+
+def started_by_a_graph(
+    values: dict, around: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *words: str, last: bool = False
+) -> Config:
+    """The configuration of a node that a graph starts with ``values``, below the parameter file ``around``."""
+    ours, theirs = tmp_path / "ours.yaml", tmp_path / "theirs.yaml"
+    ours.write_text(yaml.safe_dump({"/**": {"ros__parameters": params.to_ros(values)}}))
+    theirs.write_text(yaml.safe_dump(around))
+    for name, value in params.environment(values).items():
+        monkeypatch.setenv(name, value)
+    files = [ours, theirs] if last else [theirs, ours]
+    rclpy.init(args=["--ros-args", *words, *(word for file in files for word in ("--params-file", str(file)))])
+    try:
+        return params.read(Node("tested"), Config)
+    finally:
+        rclpy.shutdown()
+
+
+def said(**values: object) -> dict:
+    return {"ros__parameters": values}
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(
+    ("around", "key"),
+    [
+        ({"tested": said(optional="null")}, "optional"),
+        ({"/**": said(optional=70.0)}, "optional"),
+        ({"/tested": {"ros__parameters": {"limits": {"speed_m_s": 0.2}}}}, "limits.speed_m_s"),
+        ({"tested": said(rate_hz=50.0)}, "rate_hz"),  # even if it is what holds anyway
+        ({"tested": said(nobody_knows=1)}, "nobody_knows"),
+        ({"/**": said(), "tested": said(config=["other.yaml"])}, "config"),
+        ({"/**": said(), "tested": said(settings="{optional: null}")}, "settings"),
+        ({"/**": said(), "tested": said(settings="")}, "settings"),
+    ],
+)
+def test_a_graphs_node_takes_no_parameters_from_around_it(
+    around: dict, key: str, last: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of another launch file or parameter file: the guards of the arm are judged without them."""
+    (tmp_path / "preset.yaml").write_text("optional: 15.0\n")
+    values = {"config": [str(tmp_path / "preset.yaml")], "limits.step_m": 0.01}
+    with pytest.raises(ConfigError, match=f"the parameter '{key}' of tested is also given around the graph") as error:
+        started_by_a_graph(values, around, tmp_path, monkeypatch, last=last)
+    assert "tested.yaml in the folder of config:=" in str(error.value)
+
+
+def test_a_word_of_the_command_line_is_from_around_the_graph_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="'rate_hz' of tested is also given around the graph"):
+        started_by_a_graph({}, {"tested": said()}, tmp_path, monkeypatch, "-p", "rate_hz:=20.0")
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"optional": None, "name": " a\n\u00e4 'b' ", "limits.box_min_m": [0.3, 0, 0.1]}, {"rate_hz": 3}]
+)
+def test_a_graphs_node_takes_what_the_graph_says_and_what_is_ros_own(
+    values: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = {"/**": said(use_sim_time=True), "other": said(rate_hz=99.0)}
+    assert started_by_a_graph(values, around, tmp_path, monkeypatch) == params.build(Config, values, "tested")

@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from wm_bringup.graph import NodeSpec
-from wm_bringup.processes import CONTROLLER, node_command
+from wm_bringup.processes import CONTROLLER, node_command, node_environment
 
 GRAPH, PIDS = "graph.yaml", "pids"
 
@@ -31,7 +31,12 @@ def main() -> None:
         with open(folder / f"{spec.name}.log", "wb") as log:
             children.append(
                 subprocess.Popen(
-                    node_command(spec, folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                    node_command(spec, folder),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    env=node_environment(spec),
                 )
             )
     (folder / PIDS).write_text("\n".join(str(child.pid) for child in children), encoding="ascii")
