@@ -33,7 +33,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from wm_core.errors import WmError
+from wm_core.errors import WmError, interrupt_in
 
 from . import commands
 
@@ -90,6 +90,8 @@ def run(argv: Sequence[str]) -> int:
         with _ends_in_order():
             return int(arguments.command_run(arguments))
     except WmError as error:
+        if (interrupt := interrupt_in(error)) is not None:
+            return interrupted_status(interrupt)
         print(f"wm: {error}", file=sys.stderr)
         return EXIT_CANNOT_RUN
     except ModuleNotFoundError as error:

@@ -28,3 +28,18 @@ def quoted(text: object, most: int = 80) -> str:
     text = str(text)
     out = repr(text[:most])
     return out if len(text) <= most and len(out) <= most else f"{out[: most - 4]}...{out[0]}"
+
+
+def interrupt_in(error: BaseException) -> KeyboardInterrupt | None:
+    """The Ctrl-C (or the like) behind ``error``, if it came while a library was imported; None otherwise.
+
+    A library whose import is interrupted may say that it cannot be imported (pybind11 does), which is not why.
+    """
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        if isinstance(link, KeyboardInterrupt):
+            return link if any(isinstance(above, ImportError) for above in links) else None
+        links.append(link)
+        link = link.__cause__ or link.__context__
+    return None

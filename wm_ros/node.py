@@ -239,9 +239,13 @@ def run_node(make: Callable[[], WmNode[Any]], args: list[str] | None = None) -> 
             executor.spin_once(timeout_sec=SIGNAL_POLL_S)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (WmError, NameValidationException, InvalidParameterTypeException) as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return EXIT_CANNOT_RUN
+    except Exception as error:
+        # A library whose loading was interrupted may report that as a failure of its own; it is the end asked for.
+        if node is not None or not signals.end:
+            if not isinstance(error, (WmError, NameValidationException, InvalidParameterTypeException)):
+                raise
+            print(f"{name}: {error}", file=sys.stderr)
+            return EXIT_CANNOT_RUN
     finally:
         signals.ignore()
         try:

@@ -243,6 +243,17 @@ def signalled(number: signal.Signals) -> Callable[[], int]:
     return act
 
 
+def interrupted_import() -> int:
+    """As a back end's library does it, and then our sentence about that."""
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as interrupt:
+            raise ImportError("initialization failed") from interrupt
+    except ImportError as error:
+        raise ConfigError(f"the back end cannot be loaded ({error})") from None
+
+
 @pytest.mark.parametrize(
     ("act", "status", "says"),
     [
@@ -253,6 +264,7 @@ def signalled(number: signal.Signals) -> Callable[[], int]:
         (ends(ModuleNotFoundError("no", name="sensor_msgs")), 2, "needs the Python module sensor_msgs: source ROS 2's"),
         (ends(ModuleNotFoundError("no", name="torch")), 2, "pip install -e '.[train]'"),
         (ends(ModuleNotFoundError("no", name="cv2")), 2, "needs the Python module cv2: run ./wm of the clone"),
+        (interrupted_import, 130, ""),
         (signalled(signal.SIGINT), 130, "ended in order"),
         (signalled(signal.SIGTERM), 143, "ended in order"),
         (signalled(signal.SIGHUP), 129, "ended in order"),

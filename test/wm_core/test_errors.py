@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wm_core.errors import quoted
+from wm_core.errors import ConfigError, WmError, interrupt_in, quoted
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,36 @@ def test_and_cut(text: str) -> None:
     out = quoted(text)
     assert len(out) <= 80 and out[0] == out[-1] == "'" and out.isprintable()
     assert len(quoted(text, most=20)) <= 20
+
+
+def chained(*kinds: type[BaseException], suppress: bool = False) -> BaseException:
+    """The last of ``kinds``, each raised while the one before it was handled."""
+    try:
+        try:
+            raise chained(*kinds[:-1], suppress=suppress) if len(kinds) > 1 else kinds[-1]()
+        except BaseException:
+            if len(kinds) == 1:
+                raise
+            if suppress:
+                raise kinds[-1]() from None
+            raise kinds[-1]()  # noqa: B904
+    except BaseException as error:
+        return error
+
+
+@pytest.mark.parametrize("suppress", [False, True])
+def test_an_interrupt_that_an_import_made_something_else_of_is_found(suppress: bool) -> None:
+    for kinds in (
+        (KeyboardInterrupt, ImportError),
+        (KeyboardInterrupt, ImportError, WmError),
+        (KeyboardInterrupt, ModuleNotFoundError, ImportError, ConfigError),
+        (KeyboardInterrupt, OSError, ImportError, WmError),
+    ):
+        assert isinstance(interrupt_in(chained(*kinds, suppress=suppress)), KeyboardInterrupt)
+    for kinds in (
+        (ImportError, WmError),
+        (KeyboardInterrupt, OSError, WmError),  # what cannot be written on the way out is said
+        (WmError,),
+        (ImportError, KeyboardInterrupt, WmError),
+    ):
+        assert interrupt_in(chained(*kinds, suppress=suppress)) is None

@@ -138,12 +138,14 @@ NODE = """
 import sys, time
 from dataclasses import dataclass
 from std_msgs.msg import String
+from wm_core.errors import WmError
 from wm_ros.node import WmNode, run_node
 
 @dataclass(frozen=True)
 class Config:
     out: str = ""
     fails: str = ""
+    kind: str = ""
     rates: tuple[float, ...] = ()
 
 class Ending(WmNode[Config]):
@@ -152,6 +154,12 @@ class Ending(WmNode[Config]):
         self.say = self.create_publisher(String, "said", 1)
         if self.config.fails == "making":
             raise RuntimeError("made badly")
+        if self.config.fails == "import":
+            print("made", flush=True)
+            try:
+                time.sleep(60.0)
+            except KeyboardInterrupt:
+                raise {"WmError": WmError, "ImportError": ImportError}[self.config.kind]("a library cannot be loaded")
         if self.config.fails == "slow":
             print("made", flush=True)
             time.sleep(60.0)
@@ -215,6 +223,15 @@ ENDING = (
     "STKFLT",
     "RTMAX",
 )
+
+
+@pytest.mark.parametrize("kind", ["WmError", "ImportError"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_it_loads_it_blames_nothing(tmp_path: Path, number: signal.Signals, kind: str) -> None:
+    process = Process(tmp_path, "fails:=import", f"kind:={kind}")
+    assert process.line() == "made"
+    process.child.send_signal(number)
+    assert process.end() == (0, "", "")
 
 
 @pytest.mark.parametrize("number", [getattr(signal, f"SIG{name}") for name in ENDING])
