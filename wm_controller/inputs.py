@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wm_core.limits import JUMP_SLACK_M, JUMP_SLACK_RAD, POSSIBLE_SPEED_M_S, POSSIBLE_TURN_RAD_S
+from wm_core.limits import HISTORY_S, JUMP_SLACK_M, JUMP_SLACK_RAD, POSSIBLE_SPEED_M_S, POSSIBLE_TURN_RAD_S
 
-from .interface import HISTORY_S
 from .spatial import Quat, Vec, add, length, minus, scaled, turn_between, turned
 
 #: Clocks of two machines under NTP or PTP agree better than this; a stamp further in the future is a wrong clock.

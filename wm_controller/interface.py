@@ -12,6 +12,7 @@ from wm_core.errors import ConfigError, quoted
 from wm_core.limits import (
     CONDITION_CEILING,
     FORCE_CEILING_N,
+    HISTORY_S,
     HORIZON_S,
     JOINT_MARGIN_FLOOR_RAD,
     JOINTS_RAD,
@@ -20,8 +21,6 @@ from wm_core.limits import (
     Limits,
 )
 
-#: How far back measured states are kept, to find the pose at a plan's stamp. No plan may be older.
-HISTORY_S = 2.0
 #: Heartbeats come at 2 Hz or more: a node that has missed six is dead or stuck.
 HEARTBEAT_CEILING_S = 3.0
 #: The nodes whose heartbeats are watched: who gives plans, and the encoder.

@@ -103,6 +103,12 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
+def within(name: str, value: float, low: float, high: float, unit: str = "") -> None:
+    """Raises ConfigError, which begins with ``name``, unless ``value`` is a number within ``low``..``high``."""
+    if not low <= value <= high:  # so put, it is no for NaN
+        raise ConfigError(f"{name} = {value} is outside {low:g}..{high:g}{unit and f' {unit}'}")
+
+
 # --- from values to a dataclass ---------------------------------------------------------------------------------------
 def load(cls: type[T], path: str | Path) -> T:
     """Read ``path`` into the dataclass ``cls``. See :func:`from_dict` for what is refused."""

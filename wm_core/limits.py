@@ -42,6 +42,9 @@ CEILING = {
 #: How long a plan may be executed before a newer one must have come: three steps of JEPA-WMs' planner for DROID
 #: (facebookresearch/jepa-wms), the longest that a published planner executes open loop.
 HORIZON_S = 3.0
+#: How far back measured states are kept, to find the pose at a plan's stamp. No plan, and nothing that one is made
+#: from, may be older.
+HISTORY_S = 2.0
 #: The period of one plan step: not shorter than a tick at 50 Hz, and not longer than the controller remembers measured
 #: poses at which a plan could be anchored.
 PERIOD_MIN_S, PERIOD_MAX_S = 0.02, 2.0

@@ -16,7 +16,9 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 
-from wm_core.errors import ConfigError, WmError, quoted
+from wm_core.config import within
+from wm_core.errors import WmError, quoted
+from wm_core.limits import HISTORY_S
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
@@ -51,8 +53,7 @@ class EncoderConfig:
     camera_frame: str = ""
 
     def __post_init__(self) -> None:
-        if not self.max_age_s > 0.0:
-            raise ConfigError(f"max_age_s = {self.max_age_s} of the encoder must be positive")
+        within("max_age_s of the encoder", self.max_age_s, 0.001, HISTORY_S, "s")
 
 
 class EncoderNode(WmNode[EncoderConfig]):

@@ -61,8 +61,11 @@ class CalibrationConfig:
             raise ConfigError("calibration needs 0 < shortest_m <= longest_m")
         if not (2.0 * self.longest_m <= self.reach_m < np.inf and 0.0 <= self.rise_m < np.inf):
             raise ConfigError("calibration needs reach_m of at least two moves, and rise_m of at least 0")
-        if not (self.most_condition >= 1.0 and self.most_residual > 0.0 and self.most_error_rad > 0.0):
-            raise ConfigError("calibration needs most_condition >= 1, and most_residual and most_error_rad above 0")
+        least = {"most_condition": 1.0, "most_residual": 0.0, "most_error_rad": 0.0}
+        if not all(low <= getattr(self, name) < np.inf and getattr(self, name) > 0.0 for name, low in least.items()):
+            raise ConfigError(
+                "calibration needs a finite most_condition >= 1, and finite most_residual and most_error_rad above 0"
+            )
 
 
 class RandomMoves:

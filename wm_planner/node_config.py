@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from wm_core.axes import Axes
+from wm_core.config import within
 from wm_core.errors import ConfigError
-from wm_core.limits import Limits
+from wm_core.limits import CEILING, HISTORY_S, Limits
 from wm_core.measured import MeasuredConfig
 
 from .calibration import CalibrationConfig
 from .planner import PlannerConfig
+
+#: No arm swings for so long after a move, and no camera is so late.
+MOST_SETTLE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class SightConfig:
     """What both have in common.
 
     A latent older than ``max_age_s``, or with no measured state within ``max_state_gap_s`` of its stamp, is not used.
+    Raises ConfigError where one of them is out of its range.
     """
 
     bundle: str = ""
@@ -33,6 +37,11 @@ class SightConfig:
     limits: Limits = field(default_factory=Limits)
     measured: MeasuredConfig = field(default_factory=MeasuredConfig)
 
+    def _check_ages(self) -> None:
+        within("max_age_s", self.max_age_s, 0.0, HISTORY_S, "s")
+        # The controller does not act on an arm that was not heard of for longer either.
+        within("max_state_gap_s", self.max_state_gap_s, 0.0, CEILING["state_timeout_s"], "s")
+
 
 @dataclass(frozen=True)
 class PlannerNodeConfig(SightConfig, PlannerConfig):
@@ -42,6 +51,10 @@ class PlannerNodeConfig(SightConfig, PlannerConfig):
     """
 
     goal: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_ages()
 
 
 @dataclass(frozen=True)
@@ -58,9 +71,9 @@ class CalibrateNodeConfig(SightConfig, CalibrationConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_ages()
         if not self.out:
             raise ConfigError("a calibration needs 'out', the camera preset to write")
-        if not 0.0 <= self.settle_s < math.inf:
-            raise ConfigError(f"settle_s = {self.settle_s} must be a time of at least 0 s")
+        within("settle_s", self.settle_s, 0.0, MOST_SETTLE_S, "s")
         if not (self.limits.speed_m_s > 0.0 and self.limits.accel_m_s2 > 0.0):
             raise ConfigError("the limits allow no motion, and a calibration needs moves")

@@ -89,7 +89,7 @@ class Sight:
         if trouble := self._arm.trouble("pose", "gripper"):
             return self.refuse(trouble)
         gap_s, measured = self._arm.nearest(stamp_s)
-        if measured is None or gap_s > c.max_state_gap_s:
+        if measured is None or not gap_s <= c.max_state_gap_s:
             return self.refuse("no measured arm state near the frame's stamp")
         try:
             latent = convert.msg_to_latent(msg)

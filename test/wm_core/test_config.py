@@ -211,3 +211,11 @@ def test_what_an_upper_layer_leaves_unread_in_a_lower_one_is_no_fault() -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read"):
         config.load(Outer, tmp_path / "none.yaml")
+
+
+def test_within_is_safe_for_what_is_no_number() -> None:
+    for value in (0.0, 0.5, 1, 1.0):
+        config.within("share", value, 0.0, 1.0)
+    for value in (-0.1, 1.1, float("nan"), float("inf"), -float("inf")):
+        with pytest.raises(ConfigError, match=rf"^share = {value} is outside 0\.\.1 s$"):
+            config.within("share", value, 0.0, 1.0, "s")
