@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from wm_ros.clock import steady_s
 from wm_ros.node import WmNode
 
 from .controller import Controller
-from .inputs import StampClock
+from .inputs import STAMP_BLUR_S, StampClock
 
-#: Two clocks read within this time of each other were read together.
-CLOCKS_APART_S = 0.01
+#: Two clocks read within this time of each other were read together: half of what stamps are told apart by. A reading
+#: takes some microseconds.
+CLOCKS_APART_S = STAMP_BLUR_S / 2
 
 
 class Clocks:
@@ -33,9 +35,12 @@ class Clocks:
 
     def steady_s(self) -> float:
         """The steady time, s; at the same moment the ROS clock is looked at."""
-        for _ in range(5):  # the process may be suspended between any two lines
-            before_s, ros_s = steady_s(), self._node.now_s()
-            if steady_s() - before_s < CLOCKS_APART_S:
+        apart_s = math.inf
+        for _ in range(5):  # the process may be interrupted between any two lines
+            begin_s, read_s, end_s = steady_s(), self._node.now_s(), steady_s()
+            if end_s - begin_s < apart_s:
+                apart_s, before_s, ros_s = end_s - begin_s, begin_s, read_s
+            if apart_s < CLOCKS_APART_S:
                 break
         if fault := self._stamps.observe(ros_s, before_s):
             self._set = True

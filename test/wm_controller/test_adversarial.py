@@ -63,6 +63,39 @@ def test_any_sequence_of_inputs(sequence: list, execute_steps: int) -> None:
             frozen = command.pose
 
 
+@settings(max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from(["two", "wanders", "anywhere"]))
+def test_whatever_measured_poses_do_the_stream_keeps_its_limits(seed: int, told: bool, how: str) -> None:
+    """Two who report the arm's pose in turn, and one who leads it about, all within what may be no jump, and beyond."""
+    rng = np.random.default_rng(seed)
+    limits = Limits(speed_m_s=0.25, rot_speed_rad_s=0.5, accel_m_s2=2.0, rot_accel_rad_s2=4.0)
+    controller, monitor = Controller(ControllerConfig(limits=limits)), EnvelopeMonitor(limits)
+    now, arm, off, moved_s = 100.0, DOWN, np.zeros(6), 0.0
+    way = np.zeros((2, 7))
+    way[:, :6] = rng.uniform(-1.0, 1.0, 6) * ([0.03] * 3 + [0.06] * 3)
+    controller.on_state(ArmState(now, arm, 0.0), now)
+    controller.start(now)
+    for k in range(100):
+        now += rng.uniform(0.012, 0.035)
+        if k >= 20:
+            wide = {"two": 0.04, "wanders": 0.01, "anywhere": 0.3}[how]
+            change = rng.uniform(-wide, wide, 6)
+            off = {"two": off if off.any() else change, "wanders": off + change, "anywhere": change}[how]
+        poses = [arm + off, arm] if how == "two" and k % 3 else [arm + off]
+        for pose in poses:
+            controller.on_state(ArmState(now - rng.uniform(0.0, 0.005), pose, 0.0), now)
+        if told and k >= 30:
+            controller.trouble("voices", "the nodes 'a' and 'b' publish the pose; end all but one")
+        if k % 10 == 0:
+            controller.on_plan(Plan(now, 0.25, way), now)
+        command = controller.tick(now)
+        assert monitor.check(now, command.pose, stopped=command.mode == "stopped") == []
+        if command.pose is not None:
+            moved_s += float(np.abs(command.pose - arm).max() > 1e-4)
+            arm = command.pose
+    assert moved_s > 5, "it was on its way"
+
+
 SOURCES = ("pose", "gripper", "plan", "clock", "voices", "launcher")
 calls = st.one_of(
     st.tuples(st.just("pass"), st.floats(0.02, 1.2)),

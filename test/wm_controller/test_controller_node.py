@@ -256,6 +256,21 @@ def test_a_message_of_the_gripper_does_not_push_out_the_joints(context: None, mo
     assert rig.mode == "running"
 
 
+# --- clocks -----------------------------------------------------------------------------------------------------------
+def test_two_clocks_between_which_the_process_was_interrupted_are_read_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = [0.005, 0.002, 0.0]
+
+    def now_s() -> float:
+        rig.steady_s += pauses.pop(0) if pauses else 0.0
+        return rig.epoch_s + rig.steady_s
+
+    monkeypatch.setattr(rig.node, "now_s", now_s)
+    began_s = rig.steady_s
+    assert rig.node._clocks.steady_s() == pytest.approx(began_s + 0.007)
+
+
 # --- suspended --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("asleep_s", [2.5, 60.0, 3600.0, 1e6])
 @pytest.mark.parametrize("first", ["tick", "state", "plan", "look"])

@@ -69,6 +69,17 @@ def test_a_clock_that_a_daemon_slews_is_followed(rate: float) -> None:
     assert clock.to_steady(ros_s) == pytest.approx(steady_s, abs=0.01)
 
 
+@pytest.mark.parametrize("late_s", [0.0015, 0.003, 0.0099, 0.09])
+def test_one_late_reading_of_the_clock_moves_no_stamp(late_s: float) -> None:
+    """The stamps of a stream of commands tell its speed; by uneven ones an even stream would jolt."""
+    clock = StampClock()
+    ros_s, steady_s = run(clock, EPOCH_S, 50.0, 2.0)
+    for k in range(200):
+        ros_s, steady_s = ros_s + 0.021, steady_s + 0.021
+        assert clock.observe(ros_s + late_s * (k % 7 == 0), steady_s) == ""
+        assert clock.to_ros(steady_s) - ros_s == pytest.approx(0.0, abs=1e-4)
+
+
 def test_simulated_time_that_never_begins_and_then_does() -> None:
     clock = StampClock(simulated=True)
     assert "nothing is heard on /clock yet; start the simulator" in clock.observe(0.0, 50.0)
