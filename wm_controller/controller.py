@@ -85,6 +85,7 @@ class Controller:
         self._troubles: dict[str, tuple[str, bool]] = {}  # by source: why it is not usable, and whether that latches
         self._clock_fault = ""  # the last one; until there is a plan from after it
         self._due_stop = self._due_end = ""  # why the arm is to be stopped, or the run to end, as soon as it is at rest
+        self._due_rest = ""  # why the arm has to come to rest before it may go on
         self._ended = False  # the run, while the arm brakes for it or is stopped
         self._tick_s: float | None = None
         self._latched_s = self._resume_s = -math.inf  # of the last stop or fault, and of the last call of resume
@@ -197,7 +198,8 @@ class Controller:
 
         Args:
             source: "pose", "gripper", "wrench", "joints", "robot", "plan", "clock", "voices", "launcher", ...
-            reason: one sentence; "" clears. After a fault of the clock no stamp from before is believed.
+            reason: one sentence; "" clears. After a fault of the clock no stamp from before is believed, and the arm
+                comes to rest before it goes on.
             latch: once the arm is at rest it is stopped, so that only ``resume`` goes on.
         """
         if not reason:
@@ -218,7 +220,8 @@ class Controller:
     def _forget_stamps(self, reason: str) -> None:
         """Stamps from before the clock was set say nothing now; braking needs none."""
         self._clock_faults += "clock" not in self._troubles
-        self._clock_fault = reason
+        # Plans from after it may come at once; what moves by the time from before comes to rest first.
+        self._clock_fault = self._due_rest = reason
         now_s = -math.inf if self._tick_s is None else self._tick_s
         self._past.forget_stamps()
         self._watch.forget_stamps()
@@ -363,7 +366,7 @@ class Controller:
         robot, newest = self._watch.robot, self._past.newest
         if robot is not None and not robot.in_control:
             self._target.seat(None)
-        if due := self._due_stop or self._due_end:
+        if due := self._due_stop or self._due_end or self._due_rest:
             return due
         # First the clock: by one that is off, every stamp looks wrong. A plan is the least of them: no other makes one.
         for source in ("clock", *self._troubles):
@@ -411,6 +414,8 @@ class Controller:
             if self._supervisor.take("end", self._due_end) == IDLE:
                 self._go_idle()
             self._due_end = ""
+        if self._target.resting:
+            self._due_rest = ""
 
     def _advance(self, now_s: float, dt_s: float) -> None:
         """Move the commanded target by one tick: towards the step in execution, or to rest."""

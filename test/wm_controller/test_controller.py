@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from wm_controller.controller import CLIPS, ArmState, Command, Controller, ControllerConfig, Plan
+from wm_controller.inputs import StampClock
 from wm_controller.monitor import EnvelopeMonitor
 from wm_core.errors import ConfigError
 from wm_core.limits import CEILING, Limits
@@ -1062,6 +1063,69 @@ def test_a_clock_fault_brakes_within_the_limits_and_forgets_the_stamps(lasts: in
     assert rig.plan(deltas(x=0.01)) == ""
     assert rig.run(TICK_S).mode == "running"
     assert rig.controller.status(rig.now).clock_faults == lasts
+
+
+#: By how much a clock goes on in each tick, from the fault on.
+CLOCK_FAULTS = {
+    "set back": (False, [-10.0]),
+    "set forward": (False, [10.0]),
+    "set forward by little": (False, [0.15]),
+    "set again and again": (False, [-10.0, 0.02, 0.02, 10.0, 0.02, -3.0]),
+    "simulated, back": (True, [-10.0]),
+    "simulated, back by little": (True, [-0.01]),
+    "simulated, forward": (True, [10.0]),
+    "simulated, stands still for a moment": (True, [0.0] * 4),
+    "simulated, stands still": (True, [0.0] * 40),
+}
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.1])
+@pytest.mark.parametrize("kind", CLOCK_FAULTS)
+def test_after_a_fault_of_the_clock_the_arm_comes_to_rest_before_it_goes_on(kind: str, late_s: float) -> None:
+    """However soon there is a plan from after it: here with each tick."""
+    simulated, faulty = CLOCK_FAULTS[kind]
+    rig, clock, ros_s = Rig(), StampClock(simulated), 50.0
+
+    def tick(goes_on_s: float = TICK_S) -> Command:
+        nonlocal ros_s
+        ros_s += goes_on_s
+        rig.controller.trouble("clock", clock.observe(ros_s, rig.now + TICK_S))
+        rig.plan(deltas(x=0.03, yaw=0.1), 0.5, age_s=late_s)
+        return rig.run(TICK_S)
+
+    for _ in range(30):
+        tick()
+    assert rig.trace[-1].mode == "running" and rig.speeds(1)[0] > 0.03
+    began = len(rig.trace)
+    for goes_on_s in faulty:
+        tick(goes_on_s)
+    for _ in range(60):
+        tick()
+    modes = [command.mode for command in rig.trace]
+    held = modes.index("holding", began)
+    assert held - began <= 3, "at once; that a clock stands still takes a moment to see"
+    again = modes.index("running", held)
+    np.testing.assert_array_equal(rig.trace[again - 1].pose, rig.trace[again - 2].pose)
+    assert all("clock" in command.reason for command in rig.trace[held:again] if "pose" not in command.reason)
+    assert again - held <= max(30, len(faulty) + 25), "and then it goes on"
+    assert modes[-1] == "running" and rig.speeds(1)[0] > 0.03
+
+
+def test_resume_in_a_fault_does_not_spare_the_rest_after_a_fault_of_the_clock() -> None:
+    rig = Rig(limits=Limits(accel_m_s2=0.02))
+    for _ in range(150):
+        rig.plan(deltas(x=0.03), 0.3)
+        rig.run(TICK_S)
+    rig.pose[1] += 0.4
+    assert rig.run(TICK_S).mode == "fault"
+    rig.controller.trouble("clock", "the clock was set back by 10.00 s")
+    rig.controller.trouble("clock", "")
+    rig.run(1.1)
+    assert rig.speeds(1)[0] > 0.003, "it still brakes"
+    assert "resumed" in rig.controller.resume(rig.now)
+    while rig.speeds(1)[0] > 0.0:
+        rig.plan(deltas(x=0.03), 0.3)
+        assert rig.run(TICK_S).mode == "holding"
 
 
 def test_a_pose_that_jumps_while_the_clock_is_set_is_a_fault_all_the_same() -> None:

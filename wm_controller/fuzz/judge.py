@@ -85,6 +85,7 @@ class Judge:
         self._licence: Licence | None = None
         self._plan_stamp_s = self._plans_from_s = -inf
         self._rest_by_s, self._speed, self._turning = inf, 0.0, 0.0
+        self._rest_first = False  # whether the arm must have stood still before it may go on
         self._fingers: deque[tuple[float, float]] = deque(maxlen=400)  # measured gripper
         self._gripper: float | None = None  # commanded at the last tick
         self._seats: list[float] = []  # values at which the gripper may begin
@@ -156,7 +157,7 @@ class Judge:
 
     def clock(self, now_s: float) -> None:
         """The clock of the stamps was set: nothing from before it counts."""
-        self._arm = None
+        self._arm, self._rest_first = None, True
         self._licence, self._plan_stamp_s, self._plans_from_s = None, -inf, now_s
 
     def measured(self, now_s: float, stamp_s: float, pose: NDArray, gripper: float) -> None:
@@ -273,6 +274,11 @@ class Judge:
 
     def _judge_motion(self, now_s: float, dt_s: float, pose: NDArray | None, mode: str) -> None:
         before, last = self.mode, self._pose
+        self._rest_first |= now_s >= self._causes.get("clock", inf)
+        if self._rest_first and mode == "running":
+            self.blame("went on before it was at rest after a fault of the clock")
+        if pose is None or last is None or max(_apart(pose, last)) <= _TINY:
+            self._rest_first = False
         if mode == "running":
             self._rest_by_s = inf
         elif before == "running" or self._rest_by_s == inf:

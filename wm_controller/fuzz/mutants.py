@@ -80,6 +80,14 @@ def _says(value: Any) -> Made:
     return lambda honest: lambda *args, **more: value
 
 
+def _no_rest(honest: Callable) -> Callable:
+    def forget_stamps(self: Controller, reason: str) -> None:
+        honest(self, reason)
+        self._due_rest = ""
+
+    return forget_stamps
+
+
 def _deaf(*sources: str) -> Made:
     """Controller.trouble that does not hear of ``sources``."""
     return lambda honest: (
@@ -213,6 +221,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _one(StampClock, "_jump", _says(""), "a clock that is set is noticed"),
     _one(StampClock, "_standing", _says(""), "a clock that stands still is noticed"),
     _one(Controller, "_forget_stamps", _says(None), "no stamp from before the clock was set is believed"),
+    _one(Controller, "_forget_stamps", _no_rest, "after a fault of the clock the arm comes to rest first"),
     _one(Controller, "_lose_patience", _says(None), "a long hold, or a suspended process, waits for a person"),
     # people
     _one(controller, "RESUME_QUIET_S", _is(0.0), "no resume at once after a stop"),

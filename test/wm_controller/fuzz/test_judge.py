@@ -96,6 +96,14 @@ def trouble(s: Scene) -> None:
     s.go("running")
 
 
+def goes_on_while_it_brakes_for_a_clock(s: Scene) -> None:
+    s.go("running", 5, speed=0.1)
+    s.judge.clock(s.now)
+    s.go("holding", 3, speed=0.05)
+    s.plan()
+    s.go("running")
+
+
 def latched(s: Scene) -> None:
     s.go("running")
     s.judge.forbid("launcher", s.now, latch=True)
@@ -227,6 +235,7 @@ def led(s: Scene) -> None:
 
 
 SEEN = [
+    ("went on before it was at rest after a fault of the clock", goes_on_while_it_brakes_for_a_clock),
     ("moved on while not running", moves_unasked),
     ("went on by itself after a long hold", goes_on_after_a_hold),
     ("went on by itself after a long hold", waits_too_long_for_a_plan),
