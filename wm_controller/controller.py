@@ -19,7 +19,7 @@ table of it):
 A hold and a fault brake within the limits. A stop does not brake the target: it stands still from that tick on, and the
 compliant arm, which is a few millimetres behind, settles onto it. While the robot itself says that it does not follow,
 nothing is commanded at all; afterwards the target begins at the pose where the arm then is. The gripper is commanded
-while running only, and after a start or a resume from its measured value.
+while running only, and after a start or a resume first to its measured value.
 """
 
 from __future__ import annotations
@@ -40,8 +40,6 @@ from .interface import (
     CLIPS,
     FIRST_PLAN_S,
     HOLD_PATIENCE_S,
-    RESUME_APART_S,
-    RESUME_QUIET_S,
     ArmState,
     Command,
     ControllerConfig,
@@ -49,6 +47,7 @@ from .interface import (
     Plan,
 )
 from .interpolate import MAX_TICK_S, MIN_TICK_S
+from .resumes import Resumes
 from .spatial import quaternion
 from .steps import Steps
 from .supervisor import IDLE, RUNNING, STOPPED, Supervisor
@@ -82,13 +81,15 @@ class Controller:
         self._watch = Watch(config)
         self._past = Past(config.limits.state_timeout_s)
         self._gripper: float | None = None
+        self._seat: float | None = None  # of the gripper; until it was commanded once
         self._troubles: dict[str, tuple[str, bool]] = {}  # by source: why it is not usable, and whether that latches
         self._clock_fault = ""  # the last one; until there is a plan from after it
         self._due_stop = self._due_end = ""  # why the arm is to be stopped, or the run to end, as soon as it is at rest
         self._due_rest = ""  # why the arm has to come to rest before it may go on
         self._ended = False  # the run, while the arm brakes for it or is stopped
         self._tick_s: float | None = None
-        self._latched_s = self._resume_s = -math.inf  # of the last stop or fault, and of the last call of resume
+        self._resumes = Resumes()
+        self._latched_s = -math.inf  # of the last stop or fault
         self._still_s = -math.inf  # since when it does not run
         self._ran = False  # since the last start or resume
         self._clipped = dict.fromkeys(CLIPS, 0)
@@ -97,15 +98,18 @@ class Controller:
 
     # ---------------------------------------------------------------- operator
 
-    def start(self, now_s: float) -> str:
-        """Begin a run. Returns what to tell the operator. A stopped controller needs :meth:`resume` instead."""
+    def start(self, now_s: float, unless: str = "") -> str:
+        """Begin a run. Returns what to tell the operator. A stopped controller needs :meth:`resume` instead.
+
+        ``unless``: why the caller does not want it to, as a sentence.
+        """
         if self._supervisor.latched:
             return f"not started: {self._supervisor.reason}"
         if self._ended:
             return f"not started: run {self.run} is still coming to rest; call start again"
         if self._supervisor.started:
             return "not started: already running"
-        if fault := self._still_wrong():
+        if fault := unless or self._still_wrong():
             return f"not started: {fault}"
         self._supervisor.take("start")
         self._begin_anew(now_s)
@@ -120,24 +124,19 @@ class Controller:
         self._due_stop = ""
         return self._supervisor.reason
 
-    def resume(self, now_s: float) -> str:
+    def resume(self, now_s: float, unless: str = "") -> str:
         """Clear a stop or a fault, unless its cause is still there. Returns what to tell the operator.
 
-        The arm moves again with the first plan made after this. A stop wins over every resume that comes with it: none
-        counts for RESUME_QUIET_S after it, and none that only repeats another.
+        The arm moves again with the first plan made after this. A stop wins over every resume that comes with it, and
+        over a program that repeats it (resumes.py): so each call must come here, also one that the caller refuses.
+
+        ``unless``: why the caller does not want it to, as a sentence.
         """
-        apart_s, self._resume_s = now_s - self._resume_s, now_s
-        quiet_s = now_s - self._latched_s
-        if not self._supervisor.latched:
-            return "not stopped"
-        if not apart_s >= RESUME_APART_S:
-            return (
-                f"not resumed: resume is called again and again, {apart_s:.2f} s apart; "
-                "end the program that does it, then call resume once"
-            )
-        if not quiet_s >= RESUME_QUIET_S:
-            return f"not resumed: stopped {quiet_s:.1f} s ago; call resume {RESUME_QUIET_S:g} s after a stop or later"
-        if fault := self._still_wrong():
+        latched = self._supervisor.latched
+        refused = self._resumes.refuse(now_s, self._latched_s if latched else None)
+        if refused and not (latched and unless):
+            return refused
+        if fault := unless or self._still_wrong():
             return f"not resumed: {fault}"
         self._supervisor.take("resume")
         self._begin_anew(now_s)
@@ -162,7 +161,8 @@ class Controller:
         self._steps.forget(now_s)
         self._following.reset()
         self._troubles.pop("plan", None)
-        self._gripper, self._ran, self._still_s, self._clock_fault = None, False, now_s, ""
+        self._gripper = self._seat = None
+        self._ran, self._still_s, self._clock_fault = False, now_s, ""
 
     def _go_idle(self) -> None:
         self._target.seat(None)
@@ -230,12 +230,11 @@ class Controller:
     def on_state(self, state: ArmState, now_s: float) -> str:
         """Take a measured state. Returns why it was refused, or ""; a refusal holds the arm until a good one comes.
 
-        Pose, gripper and wrench are three inputs: a fault of one stays until that one is well again.
+        Pose and gripper are two inputs: a fault of one stays until that one is well again.
         """
-        faults = self._take_wrench(state, now_s), self._take_gripper(state), self._take_pose(state, now_s)
-        fault = next(filter(None, reversed(faults)), "")
-        self._refused_states += bool(fault)
-        return fault
+        gripper, pose = self._take_gripper(state), self._take_pose(state, now_s)
+        self._refused_states += bool(pose or gripper)
+        return pose or gripper
 
     def refuse_state(self, reason: str) -> str:
         """Hold because of a state that the caller cannot use (another frame id, say), until a good one comes."""
@@ -243,8 +242,12 @@ class Controller:
         self.trouble("pose", reason)
         return reason
 
-    def _take_wrench(self, state: ArmState, now_s: float) -> str:
-        fault = self._watch.on_wrench(state.wrench, now_s)
+    def on_wrench(self, stamp_s: float, wrench: ArrayLike, now_s: float) -> str:
+        """Take a measured wrench ``(6,)``, N and Nm in the base frame. Returns why it was refused, or "".
+
+        Each is judged when it comes: a touch may be over before the next tick, or the next pose.
+        """
+        fault = self._watch.on_wrench(stamp_s, wrench, now_s)
         if self._supervisor.started:
             if contact := self._watch.contact("stop"):
                 self.stop(now_s, contact)
@@ -387,7 +390,7 @@ class Controller:
                 self._target.seat(newest)
                 self._following.reset()
         if not self._ran:
-            self._gripper = newest.gripper  # somebody may have opened the hand meanwhile
+            self._gripper = self._seat = newest.gripper  # somebody may have opened the hand meanwhile
         if "plan" in self._troubles:
             return self._troubles["plan"][0]
         return (waiting := self._steps.hold(now_s)) and (self._clock_fault or waiting)
@@ -445,8 +448,12 @@ class Controller:
         self._step_clips |= clips
 
     def _command(self) -> Command:
-        mode = self._supervisor.mode
-        return Command(self._target.pose, self._gripper if mode == RUNNING else None, mode, self._supervisor.reason)
+        mode, gripper = self._supervisor.mode, None
+        if mode == RUNNING:
+            # First the measured value, whatever the first step wants: a gripper acts on changes, and takes the first
+            # value for what it is doing already.
+            gripper, self._seat = (self._gripper if self._seat is None else self._seat), None
+        return Command(self._target.pose, gripper, mode, self._supervisor.reason)
 
     def status(self, now_s: float) -> ControllerStatus:
         """Modes, ages and counters at ``now_s``; the mode and reason are those of the last tick."""

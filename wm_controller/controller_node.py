@@ -59,17 +59,17 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
 
     # --- operator -----------------------------------------------------------------------------------------------------
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._answer("started", self._controller.start, response)
+        self._answer(self._controller.start, response)
         if response.success:
             self._peers.begin()
         return response
 
     def _on_resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return self._answer("resumed", self._controller.resume, response)
+        return self._answer(self._controller.resume, response)
 
-    def _answer(self, done: str, act: Callable[[float], str], response: Trigger.Response) -> Trigger.Response:
-        now_s, trouble = self._clocks.steady_s(), self._peers.trouble()
-        response.message = f"not {done}: {trouble}" if trouble else act(now_s)
+    def _answer(self, act: Callable[[float, str], str], response: Trigger.Response) -> Trigger.Response:
+        now_s = self._clocks.steady_s()
+        response.message = act(now_s, self._peers.trouble())
         response.success = not response.message.startswith("not ")
         if response.success:
             self._arm.forget_gripper()

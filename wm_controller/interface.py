@@ -27,10 +27,14 @@ HEARTBEAT_CEILING_S = 3.0
 NODES = ("planner", "calibrate", "encoder")
 #: Inputs that are watched once they have been heard, and from the start where ``require`` names them.
 WATCHED = ("wrench", "joints", "robot", *NODES)
-#: Resume is refused for so long after a stop, and for so long after another resume. Within the first, a stop and a
-#: resume may have been asked for together; the second is longer than a client waits that repeats its call, and shorter
-#: than a person takes to try again.
-RESUME_QUIET_S, RESUME_APART_S = 1.0, 0.3
+#: Resume is refused for so long after a stop: within it, a stop and a resume may have been asked for together. Whoever
+#: tries twice within it is to be silent for as long before the next counts; a person who was too early waits.
+RESUME_QUIET_S = 1.0
+#: Resume is refused so soon after another: a person takes longer to read the answer and try again.
+RESUME_APART_S = 0.3
+#: A resume of what is not stopped is a program's that repeats it, or a slip: none counts until none came for so long.
+#: A program that calls less often than this cannot be told from a person; the likely ones call each second or faster.
+RESUME_SILENCE_S = 5.0
 #: A hold that lasts longer than this becomes a stop: whoever stands by no longer expects motion (ISO 13850 asks for a
 #: deliberate act before a machine goes on). A slow planner may take longer for its first plan after a start.
 HOLD_PATIENCE_S, FIRST_PLAN_S = 2.0, 10.0
@@ -110,7 +114,6 @@ class ArmState:
     stamp_s: float  # of the steady clock
     pose: NDArray[np.float64]
     gripper: float
-    wrench: NDArray[np.float64] | None = None  # (6,) N and Nm in the base frame; None: no news of it
 
 
 @dataclass(frozen=True)

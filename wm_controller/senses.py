@@ -60,7 +60,7 @@ class Senses:
         self.overtaken, self.plan_age_ms = 0, Rolling()
         c, m = node.config, node.config.measured
         self._plans = f"{c.role}/plan"
-        self._arm = MeasuredArm(node, c.base_frame, self._on_trouble, self._on_state, m)
+        self._arm = MeasuredArm(node, c.base_frame, self._on_trouble, self._on_state, m, self._on_wrench)
         self._arm_joints = ArmJoints(m.joint_prefix)
         node.create_subscription(JointTrajectory, self._plans, self._on_plan, qos.COMMAND)
         if c.robot is not None:
@@ -106,9 +106,14 @@ class Senses:
     def _on_state(self, m: Measured) -> None:
         now_s = self._clocks.steady_s()
         stamp_s = self._clocks.to_steady(m.stamp_s)
-        if refused := self._controller.on_state(ArmState(stamp_s, m.pose, m.gripper, m.wrench), now_s):
+        if refused := self._controller.on_state(ArmState(stamp_s, m.pose, m.gripper), now_s):
             return self._node.warn(refused)
         self._measured(m.pose, stamp_s)
+
+    def _on_wrench(self, stamp_s: float, wrench: Array) -> None:
+        now_s = self._clocks.steady_s()
+        if refused := self._controller.on_wrench(self._clocks.to_steady(stamp_s), wrench, now_s):
+            self._node.warn(refused)
 
     def _on_trouble(self, source: str, sentence: str) -> None:
         self._controller.trouble(source, sentence)

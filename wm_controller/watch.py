@@ -16,7 +16,7 @@ from . import kinematics
 from .inputs import numbers, stamp_fault
 from .interface import NODES, ControllerConfig
 
-#: What a person reads when an input is missing.
+#: What is heard of the arm besides its pose, as a person reads it when it is missing.
 _NAMES = {"wrench": "wrench", "joints": "joint state", "robot": "robot state"}
 
 
@@ -24,7 +24,7 @@ class Watch:
     """See the module. ``fault`` sentences come back from the inputs, the reason to hold from :meth:`hold`.
 
     Attributes:
-        force_n, torque_nm: of the newest wrench; None if the arm reports none.
+        force_n, torque_nm: of the newest wrench; None if there is none.
         robot: newest report of the robot; None if it makes none.
         margin_rad, condition: of the newest joints; None if there are none.
     """
@@ -41,23 +41,25 @@ class Watch:
 
     def forget_stamps(self) -> None:
         """The stamps from before say nothing now: what was heard has to come again, and what is wrong stays wrong."""
-        for name in ("joints", "robot"):
+        for name in _NAMES:
             if name in self._heard_s:
                 self._heard_s[name] = -math.inf
 
-    def on_wrench(self, wrench: ArrayLike | None, now_s: float) -> str:
-        """The wrench ``(6,)`` that came with a pose, in N and Nm; None if none did.
+    def on_wrench(self, stamp_s: float, wrench: ArrayLike, now_s: float) -> str:
+        """A measured wrench ``(6,)``, N and Nm. Returns why it was refused, or "".
 
-        What is no number is a fault of the driver, whether its force is looked at or not, until a good one comes.
-        Returns it, or "".
+        What is not usable is a fault of the driver, whether contact is looked at or not, until a good one comes. An old
+        report may show contact, because there was some, but it can not end one.
         """
-        if wrench is None:
-            self.force_n = self.torque_nm = None
-            return ""
         values, fault = numbers(wrench, (6,), "the measured wrench")
         if not fault:
-            self._heard_s["wrench"] = now_s
-            self.force_n, self.torque_nm = math.hypot(*values[:3]), math.hypot(*values[3:])
+            force, torque = math.hypot(*values[:3]), math.hypot(*values[3:])
+            fault = stamp_fault("the measured wrench", stamp_s, now_s, self._config.limits.state_timeout_s)
+            if fault:
+                force, torque = max(force, self.force_n or 0.0), max(torque, self.torque_nm or 0.0)
+            else:
+                self._heard_s["wrench"] = stamp_s
+            self.force_n, self.torque_nm = force, torque
         self._wrong["wrench"] = fault
         return fault
 
@@ -112,7 +114,7 @@ class Watch:
     def hold(self, now_s: float) -> str:
         """The reason to hold, "" if there is none."""
         c = self._config
-        for name in ("wrench", "joints", "robot"):
+        for name in _NAMES:
             if (fault := self._wrong.get(name, "")) or (fault := self._missing(name, now_s)):
                 return fault
         limits = (c.force_hold_n, c.force_stop_n, c.torque_hold_nm, c.torque_stop_nm)
@@ -132,8 +134,7 @@ class Watch:
         heard_s = self._heard_s.get(name)
         if heard_s is None:
             return f"no {_NAMES[name]} yet; start what reports it" if name in self._config.require else ""
-        # A wrench comes with a pose, whose age is watched already.
-        if name == "wrench" or now_s - heard_s <= self._config.limits.state_timeout_s:
+        if now_s - heard_s <= self._config.limits.state_timeout_s:
             return ""
         since = f"for {now_s - heard_s:.2f} s" if heard_s > -math.inf else "since the clock was set"
         return f"no {_NAMES[name]} {since}; see what reports it"

@@ -73,8 +73,8 @@ class Sight:
         self.trouble = sentence
         self._node.warn(sentence)
 
-    def _on_arm_trouble(self, source: str, sentence: str) -> None:
-        if sentence and source != "wrench":  # nothing is planned from it
+    def _on_arm_trouble(self, _: str, sentence: str) -> None:
+        if sentence:
             self.refuse(sentence)
 
     def _on_latent(self, msg: Image) -> None:

@@ -1,4 +1,4 @@
-"""The measured arm: joins its pose, gripper and wrench into one state per pose, and reads its joints."""
+"""The measured arm: joins its pose and gripper into one state per pose, and reads its wrench and joints."""
 
 from __future__ import annotations
 
@@ -33,12 +33,11 @@ HISTORY = 128
 
 @dataclass(frozen=True)
 class Measured:
-    """``pose`` (6,) TCP in the base frame, ``gripper`` 0 open .. 1 closed, ``wrench`` (6,) N and Nm or None."""
+    """``pose`` (6,) TCP in the base frame, ``gripper`` 0 open .. 1 closed."""
 
     stamp_s: float
     pose: Array
     gripper: float
-    wrench: Array | None
 
     @property
     def state(self) -> Array:
@@ -62,13 +61,15 @@ class MeasuredArm:
     """Subscribes to the arm's topics.
 
     What is wrong with a source is told until a message of the same source is well. A state is made for each pose that
-    is, from the newest gripper and wrench that were.
+    is, from the newest gripper that was. A wrench belongs to no pose: contact between two poses is contact.
 
     Args:
         node: that subscribes, and whose clock is this machine's.
         base_frame: the frame id that poses and wrenches must carry.
         trouble: called with "pose", "gripper" or "wrench", and one sentence; or "" when that one is well again.
         measured: called with each state.
+        wrench: called with the stamp (s) of each wrench that is well, and the wrench ``(6,)``, N and Nm in the base
+            frame; None: the topic is not even subscribed to.
         config: names, scales and frames of the topics; None: the simulator's.
     """
 
@@ -79,10 +80,11 @@ class MeasuredArm:
         trouble: Callable[[str, str], object],
         measured: Callable[[Measured], object] = lambda _: None,
         config: MeasuredConfig | None = None,
+        wrench: Callable[[float, Array], object] | None = None,
     ) -> None:
         self._node, self._config = node, MeasuredConfig() if config is None else config
         c = self._config
-        self._base_frame, self._trouble, self._measured = base_frame, trouble, measured
+        self._base_frame, self._trouble, self._measured, self._felt = base_frame, trouble, measured, wrench
         self._pose = _Source(c.pose_topic)
         self._sources = {
             "pose": self._pose,
@@ -91,11 +93,11 @@ class MeasuredArm:
         }
         self._ages_s: deque[float] = deque(maxlen=EVEN_COUNT)  # of the newest poses, when they came
         self._gripper: float | None = None
-        self._wrench: Array | None = None
         self._others: list[str] = []  # joints of the last message on the gripper's topic that was not about it
         self._history: deque[Measured] = deque(maxlen=HISTORY)
         node.create_subscription(JointState, c.gripper_topic, self._on_gripper, qos.JOINTS)
-        node.create_subscription(WrenchStamped, c.wrench_topic, self._on_wrench, qos.SENSOR)
+        if wrench is not None:
+            node.create_subscription(WrenchStamped, c.wrench_topic, self._on_wrench, qos.SENSOR)
         node.create_subscription(PoseStamped, c.pose_topic, self._on_pose, qos.SENSOR)
 
     def nearest(self, stamp_s: float) -> tuple[float, Measured | None]:
@@ -128,10 +130,13 @@ class MeasuredArm:
     def _on_wrench(self, msg: WrenchStamped) -> None:
         try:
             self._in_base(msg.header.frame_id)
-            self._wrench = convert.msg_to_wrench(msg)
+            wrench = convert.msg_to_wrench(msg)
         except ValueError as error:
             return self._bad("wrench", str(error))
-        self._good("wrench", convert.stamp_to_s(msg.header.stamp))
+        stamp_s = convert.stamp_to_s(msg.header.stamp)
+        self._good("wrench", stamp_s)
+        if self._felt is not None:
+            self._felt(stamp_s, wrench)
 
     def _on_pose(self, msg: PoseStamped) -> None:
         stamp_s = convert.stamp_to_s(msg.header.stamp)
@@ -146,8 +151,7 @@ class MeasuredArm:
             self._review(source)
         if self._gripper is None:
             return
-        with_wrench = abs(stamp_s - self._sources["wrench"].stamp_s) <= WRENCH_TIMEOUT_S
-        state = Measured(stamp_s, pose, self._gripper, self._wrench if with_wrench else None)
+        state = Measured(stamp_s, pose, self._gripper)
         self._history.append(state)
         self._measured(state)
 

@@ -145,7 +145,9 @@ def test_any_sequence_of_calls(sequence: list) -> None:
             said = controller.start(now)
             assert said == f"started run {run}" or said.startswith("not started: ")
         for _ in range(ticks):
-            controller.on_state(ArmState(now, pose, 0.5, wrench), now)
+            controller.on_state(ArmState(now, pose, 0.5), now)
+            if wrench is not None:
+                controller.on_wrench(now, wrench, now)
             troubles["pose"] = False
             if plans and controller.on_plan(Plan(now, 0.25, np.full((1, 7), 0.002)), now) == "":
                 troubles["plan"] = False

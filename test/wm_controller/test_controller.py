@@ -48,7 +48,9 @@ class Rig:
         for _ in range(max(1, round(duration_s / TICK_S))):
             self.now += TICK_S
             if self.reports:
-                self.controller.on_state(ArmState(self.now, self.pose, self.gripper, self.wrench), self.now)
+                self.controller.on_state(ArmState(self.now, self.pose, self.gripper), self.now)
+                if self.wrench is not None:
+                    self.controller.on_wrench(self.now, self.wrench, self.now)
             command = self.controller.tick(self.now)
             stopped = command.mode == "stopped"
             broken = self.monitor.check(self.now, command.pose, stopped=stopped, gripper=command.gripper)
@@ -119,9 +121,9 @@ def test_start_stop_resume_answer_in_words() -> None:
     assert controller.resume(0.0) == "not stopped"
     assert "stopped by the operator" in controller.stop(0.0)
     assert "call resume" in controller.start(0.0)
-    assert controller.resume(1.0) == "stop cleared; waiting for start"
-    assert controller.start(1.0) == "started run 00000001"
-    assert controller.start(1.0) == "not started: already running"
+    assert controller.resume(5.0) == "stop cleared; waiting for start"
+    assert controller.start(5.0) == "started run 00000001"
+    assert controller.start(5.0) == "not started: already running"
 
 
 # --- following plans
@@ -220,7 +222,7 @@ def test_the_gripper_rule(change: float, measured: float, command: float) -> Non
     rig.gripper = measured
     rig.run(TICK_S)
     rig.plan(deltas(gripper=change))
-    assert rig.run(TICK_S).gripper == pytest.approx(command)
+    assert rig.run(2 * TICK_S).gripper == pytest.approx(command)
 
 
 def test_a_grasp_keeps_squeezing() -> None:
@@ -236,6 +238,18 @@ def test_a_grasp_keeps_squeezing() -> None:
     assert (command.mode, command.gripper) == ("holding", None)
     rig.plan(deltas(z=0.01))
     assert rig.run(TICK_S).gripper == 0.75, "a short hold that ends by itself forgets nothing"
+
+
+def test_the_first_gripper_command_is_what_is_measured_whatever_the_first_plan_wants() -> None:
+    rig = Rig()
+    rig.gripper = 0.1
+    rig.run(TICK_S)
+    rig.plan(deltas(gripper=0.75))
+    assert [rig.run(TICK_S).gripper for _ in range(3)] == pytest.approx([0.1, 0.85, 0.85])
+    rig.controller.trouble("voices", "somebody else speaks")
+    assert rig.run(0.1).gripper is None
+    rig.controller.trouble("voices", "")
+    assert rig.run(TICK_S).gripper == pytest.approx(0.85), "a short hold is no new beginning"
 
 
 @pytest.mark.parametrize("end", ["stop", "fault", "end"])
@@ -676,7 +690,7 @@ def test_no_plan_starts_from_a_gripper_that_is_no_number(value: float) -> None:
     rig.run(0.1)
     assert rig.plan(deltas(gripper=0.3), 0.5, age_s=0.05) == ""
     rig.gripper = 0.5
-    assert rig.run(TICK_S).gripper == pytest.approx(0.8)
+    assert rig.run(2 * TICK_S).gripper == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(("pause_s", "mode"), [(1.5, "running"), (2.5, "stopped"), (60.0, "stopped")])
@@ -929,21 +943,118 @@ def test_resume_waits_after_a_stop_and_says_so() -> None:
     rig.controller.stop(rig.now)
     rig.run(0.9)
     assert "stopped 0.9 s ago" in rig.controller.resume(rig.now), "every stop counts anew"
-    rig.run(0.4)
+    rig.run(1.1)
     assert rig.controller.resume(rig.now).startswith("resumed")
 
 
-@pytest.mark.parametrize("hz", [4.0, 20.0, 100.0])
-def test_a_client_that_repeats_resume_never_undoes_a_stop(hz: float) -> None:
+def test_a_touch_between_two_ticks_is_a_touch() -> None:
+    for limit, size, mode in (("force_hold_n", 16.0, "holding"), ("force_stop_n", 16.0, "stopped")):
+        rig = Rig(**{limit: 15.0})
+        rig.wrench = np.zeros(6)  # type: ignore[assignment]
+        rig.plan(deltas(x=0.03), 1.0)
+        assert rig.run(0.4).mode == "running"
+        for newton in (size, 0.0):
+            rig.controller.on_wrench(rig.now + 0.001, np.array([0.0, 0.0, newton, 0.0, 0.0, 0.0]), rig.now + 0.001)
+        assert rig.run(TICK_S).mode == mode
+        assert rig.run(0.5).mode == "stopped" and "16 N is above 15 N" in rig.trace[-1].reason
+
+
+def test_contact_needs_no_pose() -> None:
+    rig = Rig(force_stop_n=30.0)
+    rig.wrench = np.zeros(6)  # type: ignore[assignment]
+    rig.plan(deltas(x=0.03), 1.0)
+    rig.run(0.4)
+    rig.reports = False
+    rig.run(0.1)
+    rig.controller.on_wrench(rig.now, np.array([0.0, 0.0, 31.0, 0.0, 0.0, 0.0]), rig.now)
+    assert rig.controller.status(rig.now).mode == "stopped"
+
+
+def test_a_wrench_that_falls_silent_holds_whether_it_is_looked_at_or_not() -> None:
+    for config in ({}, {"force_hold_n": 15.0}):
+        rig = Rig(**config)
+        rig.wrench = np.zeros(6)  # type: ignore[assignment]
+        rig.plan(deltas(x=0.03), 1.0)
+        assert rig.run(0.4).mode == "running"
+        rig.wrench = None
+        command = rig.run(0.3)
+        assert command.mode == "holding" and command.reason.startswith("no wrench for 0.")
+        rig.wrench = np.zeros(6)  # type: ignore[assignment]
+        assert rig.run(TICK_S).mode == "running"
+
+
+#: Slower than any finger, and up to the rate of a loop without a pause.
+RATES_HZ = [0.25, 0.26, 0.3, 0.33, 0.5, 0.7, 0.9, 0.99, 1.0, 1.01, 1.3, 2.0, 3.0, 3.4, 5.0, 8.0, 20.0]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("hz", RATES_HZ)
+def test_a_client_that_repeated_resume_before_a_stop_never_undoes_it(hz: float, share: float) -> None:
+    """Whichever part of its period has passed when the stop comes, and however often there is one."""
+    controller = Controller(ControllerConfig())
+    now = 100.0
+    controller.on_state(ArmState(now, DOWN, 0.0), now)
+    controller.start(now)
+    for _ in range(max(1, round(2 * hz))):
+        now += 1 / hz
+        assert controller.resume(now) == "not stopped"
+    stopped_s = now + share / hz
+    controller.stop(stopped_s)
+    while now < stopped_s + 60.0:
+        now += 1 / hz
+        said = controller.resume(now)
+        assert said.startswith("not resumed") and controller.tick(now).mode == "stopped", now - stopped_s
+    assert "again and again" in said and "call resume once, 5 s after its last call or later" in said
+    assert controller.resume(now + 5.01).startswith("resumed"), "a person, when the program has been ended"
+
+
+@pytest.mark.parametrize("hz", [3.4, 5.0, 20.0, 100.0])
+def test_a_client_that_repeats_resume_from_the_stop_on_never_undoes_it(hz: float) -> None:
     rig = Rig()
     rig.controller.stop(rig.now)
     for _ in range(int(5 * hz)):
         rig.run(1 / hz)
-        said = rig.controller.resume(rig.now)
-        assert said.startswith("not resumed")
-    assert "again and again" in said and "call resume once" in said
-    rig.run(0.5)
+        assert rig.controller.resume(rig.now).startswith("not resumed")
+    rig.run(1.1)
     assert rig.controller.resume(rig.now).startswith("resumed")
+
+
+@pytest.mark.parametrize(
+    ("calls", "resumed_by"),
+    [
+        ((0.5, 1.2), 1.2),  # a person who was too early, once
+        ((0.5, 1.05), 1.05),
+        ((0.3, 0.7, 1.2), None),  # twice, and again: nobody waits
+        ((0.3, 0.7, 1.2, 2.3), 2.3),
+        ((0.3, 0.7, 1.2, 2.1, 3.0), None),
+        ((0.9, 1.1), None),  # one call that is sent twice
+        ((0.9, 1.1, 1.3, 1.5), None),
+        ((1.0,), 1.0),
+    ],
+)
+def test_a_person_may_be_too_early_once(calls: tuple[float, ...], resumed_by: float | None) -> None:
+    controller = Controller(ControllerConfig())
+    controller.start(100.0)
+    controller.stop(100.0)
+    done = [at for at in calls if controller.resume(100.0 + at).startswith("resumed")]
+    assert done == ([] if resumed_by is None else [resumed_by])
+
+
+def test_what_the_caller_refuses_counts_as_a_call() -> None:
+    """A program that repeats resume is not forgotten while something else keeps it from succeeding."""
+    controller = Controller(ControllerConfig())
+    controller.start(100.0)
+    assert controller.resume(101.0) == "not stopped"
+    controller.stop(101.5)
+    for k in range(10):
+        assert controller.resume(102.0 + k, "somebody else speaks").startswith("not resumed")
+    assert controller.resume(112.0).startswith("not resumed: resume is called again and again")
+    assert controller.resume(118.0, "somebody else speaks") == "not resumed: somebody else speaks"
+    assert controller.start(118.5, "somebody else speaks").startswith("not started: stopped")
+    assert controller.resume(119.0) == "resumed; waiting for a fresh plan"
+    controller.end_run("done")
+    controller.tick(119.1)
+    assert controller.start(119.2, "somebody else speaks") == "not started: somebody else speaks"
 
 
 # --- faults

@@ -25,7 +25,15 @@ class Heard:
         self.states: list[Measured] = []
         self.said: list[tuple[str, str]] = []
         monkeypatch.setattr(time, "clock_gettime", lambda _: self.steady_s)
-        self.arm = MeasuredArm(self, "base", lambda *s: self.said.append(s), self.states.append, config)  # type: ignore[arg-type]
+        self.felt: list[tuple[float, np.ndarray]] = []
+        self.arm = MeasuredArm(
+            self,  # type: ignore[arg-type]
+            "base",
+            lambda *s: self.said.append(s),
+            self.states.append,
+            config,
+            lambda *w: self.felt.append(w),
+        )
 
     # As a node.
     def create_subscription(self, *_: object) -> None:
@@ -75,18 +83,30 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     return Heard(monkeypatch)
 
 
-def test_pose_gripper_and_wrench_become_one_state(heard: Heard) -> None:
+def test_pose_and_gripper_become_one_state(heard: Heard) -> None:
     heard.gripper()
-    heard.wrench()
     heard.steady_s += 0.01
     heard.pose()
-    heard.steady_s += 0.3
-    heard.pose()
-    first, second = heard.states
-    np.testing.assert_allclose(first.state, [*POSE, 0.3], atol=1e-9)
-    assert first.wrench is not None and first.wrench[5] == 5.0
-    assert second.wrench is None, "an old wrench is none"
+    (state,) = heard.states
+    np.testing.assert_allclose(state.state, [*POSE, 0.3], atol=1e-9)
     assert not heard.said
+
+
+def test_each_wrench_is_told_at_once_and_none_waits_for_a_pose(heard: Heard) -> None:
+    for first in (0.0, 100.0, 0.0):
+        heard.steady_s += 0.001
+        heard.wrench(first=first)
+        assert heard.felt[-1][0] == pytest.approx(EPOCH_S + heard.steady_s) and heard.felt[-1][1][0] == first
+    heard.wrench(first=math.nan)
+    assert len(heard.felt) == 3 and not heard.states, "what is no number is a trouble and no wrench"
+
+
+def test_who_feels_nothing_does_not_hear_the_wrench(monkeypatch: pytest.MonkeyPatch) -> None:
+    topics: list[str] = []
+    heard = Heard(monkeypatch)
+    monkeypatch.setattr(heard, "create_subscription", lambda _, topic, *more: topics.append(topic), raising=False)
+    MeasuredArm(heard, "base", lambda *_: None)  # type: ignore[arg-type]
+    assert sorted(topics) == ["arm/current_pose", "arm/gripper"]
 
 
 def test_nothing_without_a_gripper(heard: Heard) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wm_controller import controller, interface, steps, supervisor, watch
+from wm_controller import controller, interface, resumes, steps, supervisor, watch
 from wm_controller.arms.twist_law import TwistLaw
 from wm_controller.controller import Command, Controller
 from wm_controller.envelope import Envelope
@@ -117,6 +117,14 @@ def _talks(honest: Callable) -> Callable:
     return command
 
 
+def _closes_at_once(honest: Callable) -> Callable:
+    def command(self: Controller) -> Command:
+        self._seat = None
+        return honest(self)
+
+    return command
+
+
 def _forgets_order(honest: Callable) -> Callable:
     def drop(self: Steps) -> None:
         honest(self)
@@ -177,8 +185,8 @@ def _believes_silence(honest: Callable) -> Callable:
 
 
 def _takes_any_wrench(honest: Callable) -> Callable:
-    def on_wrench(self: Watch, wrench: Any, now_s: float) -> str:
-        honest(self, wrench, now_s)
+    def on_wrench(self: Watch, stamp_s: float, wrench: Any, now_s: float) -> str:
+        honest(self, stamp_s, wrench, now_s)
         self._wrong["wrench"] = ""
         return ""
 
@@ -224,8 +232,9 @@ MUTANTS: tuple[Mutant, ...] = (
     _one(Controller, "_forget_stamps", _no_rest, "after a fault of the clock the arm comes to rest first"),
     _one(Controller, "_lose_patience", _says(None), "a long hold, or a suspended process, waits for a person"),
     # people
-    _one(controller, "RESUME_QUIET_S", _is(0.0), "no resume at once after a stop"),
-    _one(controller, "RESUME_APART_S", _is(0.0), "no resume by a client that repeats it"),
+    _one(resumes, "RESUME_QUIET_S", _is(0.0), "no resume at once after a stop"),
+    _one(resumes, "RESUME_APART_S", _is(0.0), "no resume that follows another at once"),
+    _one(resumes, "RESUME_SILENCE_S", _is(0.0), "no resume by a program that repeats it"),
     _one(supervisor, "TABLE", _table("idle", "stop", "idle"), "a stop latches when idle"),
     _one(supervisor, "TABLE", _table("holding", "stop", "holding"), "a stop latches in a hold"),
     _one(supervisor, "TABLE", _table("fault", "stop", "fault"), "a stop latches in a fault"),
@@ -238,6 +247,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # the gripper
     _one(Controller, "_command", _talks, "the gripper hears nothing while not running"),
     _one(Controller, "_begin_anew", _keeps_gripper, "the gripper begins at what is measured"),
+    _one(Controller, "_command", _closes_at_once, "the gripper hears what is measured before what is asked"),
     # who else is there
     _one(Controller, "trouble", _deaf("voices"), "a second voice holds"),
     _one(Controller, "trouble", _deaf("launcher"), "a lost launcher stops"),
@@ -273,9 +283,9 @@ MUTANTS: tuple[Mutant, ...] = (
     _one(Watch, "contact", _says(""), "contact is looked at"),
     _one(
         Controller,
-        "_take_wrench",
-        lambda honest: lambda self, state, now_s: self._watch.on_wrench(state.wrench, now_s),
-        "contact latches",
+        "on_wrench",
+        lambda honest: lambda self, stamp_s, wrench, now_s: self._watch.on_wrench(stamp_s, wrench, now_s),
+        "contact latches, however short",
     ),
     _one(Watch, "on_robot", _ignores_old, "an old report of an error counts"),
     _one(Following, "tick", _says(None), "an arm that does not follow holds"),

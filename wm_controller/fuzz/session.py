@@ -134,12 +134,15 @@ class Session:
         #: Whether contact is looked at, and whether the arm reports it.
         self.looks = (c.force_hold_n, c.force_stop_n, c.torque_hold_nm, c.torque_stop_nm) != (None,) * 4
         self.wrench = self.looks or rng.random() < 0.3
+        if self.looks:
+            self.judge.forbid("no wrench", self.now)
         self.low, self.high = pick((0.005, 0.04), (0.015, 0.025), (0.03, 0.05), (0.001, 0.055))
         self.latency_s = pick(0.0, 0.005, 0.02)  # of the arm's reports
         self.dull = rng.random() < 0.1  # a planner that is slow to begin; time flies meanwhile
         self.planner = Planner(self.chance)
         self.eager = pick(0.03, 0.1, 0.3)  # how soon a person starts and resumes
-        self._called_s = -math.inf
+        self.every_s = pick(0.05, 0.4, 1.1, 2.5)  # how often a program resumes
+        self._called_s = self._latched_s = -math.inf  # of a person's last call, and of the last stop or fault
         self.mode = "idle"
         self._heard: dict[str, float] = {}
         self._spam_s, self._path_m = -math.inf, 0.0
@@ -214,13 +217,16 @@ class Session:
             self._call("stop")
         if self.chance.happens("start"):
             self._call("start")
-        if self.chance.lasts("resume at 20 Hz", self.now, 1.0, 4.0) and self.now - self._spam_s >= 0.05:
+        if self.chance.lasts("resume again and again", self.now, 1.0, 4.0) and self.now - self._spam_s >= self.every_s:
             self._spam_s = self.now
             self._call("resume")
         if self.chance.happens("run ended"):
             self.controller.end_run(self.chance.pick("the last goal was reached", "the planner was started anew"))
             self.judge.end()
-        if self.mode not in ("running", "holding") and self.now - self._called_s > 0.35 and rng.random() < self.eager:
+        # A person who wants to go on waits a moment after a stop, most times.
+        looks = self.mode == "idle" or self.now - self._latched_s > 1.0 or rng.random() < 0.02
+        due = self.mode not in ("running", "holding") and self.now - self._called_s > 0.35
+        if due and looks and rng.random() < self.eager:
             self._called_s = self.now
             self._call("start" if self.mode == "idle" else "resume")
         if self.chance.happens("parameter set"):
@@ -291,6 +297,8 @@ class Session:
         self._observe()
         if not self.chance.lasts("silent arm", self.now, 0.1, 3.0):
             self._state()
+        if self.wrench and not self.chance.lasts("no wrench", self.now, 0.1, 1.0):
+            self._wrench()
         if self.tells_joints:
             self._joints()
         if self.tells_robot:
@@ -309,7 +317,7 @@ class Session:
 
     def _state(self) -> None:
         rng, state, judge = self.chance.rng, self.body.state.copy(), self.judge
-        pose, gripper, wrench = state[:6], float(state[6]), self._wrench()
+        pose, gripper = state[:6], float(state[6])
         stamp_s = self.ros.at(self.now - self.latency_s)
         if self.chance.happens("bad stamp"):
             stamp_s += self.chance.pick(-1.0, 1.0, math.nan, math.inf)
@@ -318,7 +326,7 @@ class Session:
             pose[rng.integers(6)] = self.chance.pick(*BAD[:3])
         if mute := self.chance.happens("bad gripper"):
             gripper = self.chance.pick(*BAD[:3])
-        refused = self.controller.on_state(ArmState(stamp_s, pose, gripper, wrench), self.now)
+        refused = self.controller.on_state(ArmState(stamp_s, pose, gripper), self.now)
         if bad or not -STAMP_SLACK_S <= age_s <= 0.2 + STAMP_SLACK_S:  # NaN is not either
             judge.forbid("pose", self.now)
         elif age_s < 0.2 - STAMP_SLACK_S:
@@ -333,16 +341,21 @@ class Session:
         if not refused:
             self.law.take_state(pose, stamp_s)
         if self.chance.happens("states overtake"):
-            self.controller.on_state(ArmState(stamp_s - 0.01, pose, gripper, wrench), self.now)
+            self.controller.on_state(ArmState(stamp_s - 0.01, pose, gripper), self.now)
 
-    def _wrench(self) -> np.ndarray | None:
+    def _wrench(self) -> None:
+        """Several come in a tick; what is felt in one of them may be over in the next."""
         judge, c = self.judge, self.config
-        if not self.wrench or self.chance.happens("no wrench"):
-            if self.looks:
-                judge.forbid("no wrench", self.now)
-            return None
         judge.allow("no wrench")
-        judge.allow("wrench")
+        stamp_s, age_s = self._steady(self.ros.at(self.now - self.latency_s))
+        if age_s < 0.2 - STAMP_SLACK_S:
+            self._well("wrench")
+        if self.chance.happens("short touch"):
+            touch = np.array([25.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+            if (c.force_hold_n, c.force_stop_n) != (None, None):
+                judge.forbid("short touch", self.now, latch=True)
+                judge.allow("short touch")
+            self.controller.on_wrench(stamp_s, touch, self.now)
         wrench, bad = self.chance.rng.normal(0, 1.0, 6), self.chance.happens("bad wrench")
         for name, limits, part in (
             ("contact", (c.force_hold_n, c.force_stop_n), slice(0, 3)),
@@ -357,7 +370,7 @@ class Session:
         if bad:
             wrench[self.chance.rng.integers(6)] = self.chance.pick(*BAD[:3])
             judge.forbid("wrench", self.now)
-        return wrench
+        self.controller.on_wrench(stamp_s, wrench, self.now)
 
     def _joints(self) -> None:
         if self.chance.lasts("silent joints", self.now, 0.2, 1.0):
@@ -442,6 +455,7 @@ class Session:
     def _show(self, mode: str) -> None:
         """Into a latched mode the arm is brought by its own means, as by the node."""
         if mode != self.mode and mode in LATCHED:
+            self._latched_s = self.now
             self.judge.twist(self.now, *self.law.stop(), mode)
             if self.gripper is not None:
                 self.gripper.stop()

@@ -54,6 +54,7 @@ class Scene:
 def test_a_run_as_it_should_be() -> None:
     s = Scene().start()
     s.plan(gripper=0.8)
+    s.go("running", 1, speed=0.05, gripper=0.0)
     s.go("running", 40, speed=0.05, gripper=0.8)
     s.judge.forbid("voices", s.now + 1e-6)
     s.go("holding", 5, speed=0.01)
@@ -141,6 +142,21 @@ def resumes_at_once(s: Scene) -> None:
     s.judge.resume(s.now, True)
 
 
+def resumes_without_looking(s: Scene) -> None:
+    s.go("running", 5)
+    s.judge.resume(s.now, False)
+    s.judge.stop(s.now)
+    s.go("stopped", 100)
+    s.judge.resume(s.now, True)
+
+
+def resumes_too_soon_twice(s: Scene) -> None:
+    s.judge.stop(s.now)
+    for seconds, done in ((0.3, False), (0.4, False), (0.5, True)):
+        s.go("stopped", round(seconds / TICK_S))
+        s.judge.resume(s.now, done)
+
+
 def resumes_again_and_again(s: Scene) -> None:
     s.judge.stop(s.now)
     s.go("stopped", 60)
@@ -179,8 +195,14 @@ def gripper_begins_elsewhere(s: Scene) -> None:
     s.go("running", 1, gripper=0.5)
 
 
+def gripper_closes_at_once(s: Scene) -> None:
+    s.plan(gripper=0.5)
+    s.go("running", 1, gripper=0.5)
+
+
 def gripper_goes_further(s: Scene) -> None:
     s.plan(gripper=0.3)
+    s.go("running", 1, gripper=0.0)
     s.go("running", 1, gripper=0.5)
 
 
@@ -247,12 +269,15 @@ SEEN = [
     ("moved while stopped", moves_while_stopped),
     ("resumed at once after a stop", resumes_at_once),
     ("resumed by a call that is repeated", resumes_again_and_again),
+    ("resumed by a program that does not look", resumes_without_looking),
+    ("resumed by a program that does not look", resumes_too_soon_twice),
     ("start cleared a stop", starts_from_stop),
     ("started what was started", starts_twice),
     ("left idle by itself", leaves_idle),
     ("ran in no run", runs_in_no_run),
     ("the gripper was told something while not running", gripper_speaks),
     ("the gripper moved unasked", gripper_begins_elsewhere),
+    ("the gripper moved unasked", gripper_closes_at_once),
     ("the gripper moved unasked", gripper_goes_further),
     ("the gripper was told nonsense", gripper_nonsense),
     ("ran beyond the horizon of its plan", far_ahead),

@@ -62,9 +62,10 @@ class Client:
         return self.futures[-1]
 
     def accept(self, accepted: bool = True) -> Handle:
+        """Answer the oldest goal that was not answered."""
         self.handles.append(Handle())
         self.handles[-1].accepted = accepted
-        self.futures[-1].set(self.handles[-1])
+        self.futures[len(self.handles) - 1].set(self.handles[-1])
         return self.handles[-1]
 
     def end(self, status: int = GoalStatus.STATUS_SUCCEEDED, error: str = "") -> None:
@@ -88,7 +89,7 @@ def install(monkeypatch: pytest.MonkeyPatch, name: str, package: str, actions: d
     monkeypatch.setitem(sys.modules, f"{package}.action", module)
     monkeypatch.delitem(sys.modules, f"wm_controller.arms.grippers.{name}", raising=False)
     back_end = importlib.import_module(f"wm_controller.arms.grippers.{name}")
-    monkeypatch.delitem(sys.modules, f"wm_controller.arms.grippers.{name}")
+    del sys.modules[f"wm_controller.arms.grippers.{name}"]  # for good: who imports it next gets the real one
     monkeypatch.setattr(back_end, "ActionClient", Client)
     Client.ready, Client.made = True, []
     return back_end
