@@ -37,6 +37,9 @@ STILL_S = (1.0, 3.0)
 #: at once a second, since that takes a millisecond.
 STRAYS_S = (3.0, 30.0)
 STRAYS_PERIOD_S = 1.0
+#: In the longer time, which share of all the way asked for may be made besides: steps to and fro that are cut short by
+#: the next plan, and by acceleration, do not cancel out: of steps of 1 cm a quarter is left.
+_DRIFTS = 0.5
 #: What is asked for is kept a lag longer than what is made.
 _KEPT_S = STRAYS_S[-1] + TRAIL_S
 
@@ -66,6 +69,7 @@ _SAME = 1e-9
 class _Sample(NamedTuple):
     time_s: float
     asked: Vec  # all the way since the reset
+    path: float  # its length
     made: Vec  # where the arm is
     target: Vec  # where it was told to be
 
@@ -81,6 +85,7 @@ class _Track:
 
     def reset(self) -> None:
         self._asked: Vec = ZERO
+        self._path = 0.0
         self._left: Vec = ZERO
         self._pace = 0.0
         self._samples: list[_Sample] = []
@@ -97,16 +102,18 @@ class _Track:
     def go(self, dt_s: float) -> None:
         """The arm was free to do what it is asked."""
         way = shortened(self._left, self._pace * dt_s)
-        self._asked, self._left = add(self._asked, way), minus(self._left, way)
+        self._left = minus(self._left, way)
+        self.coast(way)
 
     def coast(self, way: Vec) -> None:
-        """The target has braked, and the arm was free to do so, too."""
+        """The target has gone this way, by a plan or braking, and the arm was free to do so, too."""
         self._asked = add(self._asked, way)
+        self._path += length(way)
 
     def judge(self, now_s: float, made: Vec, target: Vec) -> str:
         """Take a sample. Returns what is wrong, "" if nothing is."""
         samples = self._samples
-        samples.append(_Sample(now_s, self._asked, made, target))
+        samples.append(_Sample(now_s, self._asked, self._path, made, target))
         while samples[0].time_s < now_s - _KEPT_S - SAMPLE_S:
             del samples[0]
         return self._away() or self._still() or self._strays()
@@ -156,9 +163,10 @@ class _Track:
         due = newest.time_s - self._looked_s >= STRAYS_PERIOD_S - SAMPLE_S / 2
         if due:
             self._looked_s = newest.time_s
-        for duration_s in STRAYS_S[: 1 + due]:
+        path = newest.path - self._samples[0].path
+        for duration_s, drift in zip(STRAYS_S[: 1 + due], (0.0, _DRIFTS * path), strict=False):
             beyond = self._beyond(duration_s)
-            if beyond > self._unasked:
+            if beyond > self._unasked + drift:
                 return (
                     f"it went {beyond:.3f} {self._allowed.unit} within {duration_s:.0f} s that no plan asked for; "
                     "see what pushes or drives it"
