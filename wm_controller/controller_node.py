@@ -22,7 +22,7 @@ from .controller import Controller
 from .node_config import ControllerNodeConfig
 from .peers import Peers
 from .senses import Senses
-from .supervisor import IDLE, LATCHED, RUNNING
+from .supervisor import IDLE, LATCHED, RUNNING, STOPPED
 
 #: A reason may hold a number that changes with each tick; it is published no more often than this.
 REASON_PERIOD_S = 0.2
@@ -125,10 +125,10 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._show(status.mode, status.reason, now_s)
 
     def _show(self, mode: str, reason: str, now_s: float) -> None:
-        """Publish mode and reason if they are others; into a latched mode the arm is brought by its own means."""
+        """Publish mode and reason if they are others; a latched mode is told to the arm itself."""
         other = mode != self._mode
         if other and mode in LATCHED:
-            self._arm.stop()
+            self._arm.stop(at_once=mode == STOPPED)  # in a fault the targets still brake
         if other or (reason != self._reason and now_s - self._shown_s >= REASON_PERIOD_S):
             self._mode, self._reason, self._shown_s = mode, reason, now_s
             report = {"mode": mode, "reason": reason, "stamp_s": self._clocks.to_ros(now_s)}

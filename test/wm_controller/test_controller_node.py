@@ -58,7 +58,7 @@ class Rig:
         arm = self.node._arm
         arm.send_pose = lambda pose, *_: self.sent.append(np.array(pose))  # type: ignore[method-assign]
         arm.send_gripper = self.grippers.append  # type: ignore[method-assign]
-        arm.stop = lambda: self.events.append("stop")  # type: ignore[method-assign]
+        arm.stop = lambda at_once=True: self.events.append("stop" if at_once else "stop the gripper")  # type: ignore[method-assign]
         arm.forget_gripper = lambda: self.events.append("forget")  # type: ignore[method-assign]
 
     def speakers(self, _: object, topic: str) -> list[tuple[str, bytes]]:
@@ -302,6 +302,15 @@ def test_stop_stops_the_arm_at_once_and_once(rig: Rig) -> None:
     assert rig.events == ["stop"] and rig.said[-1]["mode"] == "stopped"
     rig.ticks(0.1)
     assert rig.events == ["stop"]
+
+
+def test_a_fault_brakes_by_targets_and_a_stop_in_it_is_one_at_once(rig: Rig) -> None:
+    rig.start()
+    rig.events.clear()
+    rig.sent[-1] = rig.sent[-1] + [0.0, 0.4, 0.0, 0.0, 0.0, 0.0]  # where the arm is measured next
+    assert rig.ticks() == "fault" and rig.events == ["stop the gripper"]
+    rig.call("stop")
+    assert rig.events == ["stop the gripper", "stop"]
 
 
 @pytest.mark.parametrize("queue", list(itertools.permutations(("start", "stop", "resume"))))

@@ -35,8 +35,12 @@ class Arm(ABC):
         """Begin anew with the gripper: what was due is not sent any more, and the next command starts no motion."""
 
     @abstractmethod
-    def stop(self) -> None:
-        """A stop was latched: bring the arm to rest by the strongest means that this interface has."""
+    def stop(self, at_once: bool = True) -> None:
+        """A stop or a fault was latched. The gripper stops.
+
+        ``at_once``: bring the arm to rest by the strongest means that this interface has. Else, after a fault, the
+        targets that follow brake it within the limits.
+        """
 
     @abstractmethod
     def outputs(self) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ class NoArm(Arm):
     def forget_gripper(self) -> None:
         """Nothing is due."""
 
-    def stop(self) -> None:
+    def stop(self, at_once: bool = True) -> None:
         """Nothing moves."""
 
     def outputs(self) -> tuple[str, ...]:

@@ -42,9 +42,9 @@ class PoseStream(Arm):
     def forget_gripper(self) -> None:
         self._gripper.forget()
 
-    def stop(self) -> None:
+    def stop(self, at_once: bool = True) -> None:
         """Sends the last target once more: who follows a stream of poses rests at the last one."""
-        if self._last is not None:
+        if at_once and self._last is not None:
             self._last.header.stamp = self._node.get_clock().now().to_msg()
             self._poses.publish(self._last)
         self._gripper.stop()

@@ -54,9 +54,10 @@ class TwistStream(Arm):
     def forget_gripper(self) -> None:
         self._gripper.forget()
 
-    def stop(self) -> None:
+    def stop(self, at_once: bool = True) -> None:
         """Zero twist at once: the receiver's own limits decide how it brakes."""
-        self._publish(*self._law.stop())
+        if at_once:
+            self._publish(*self._law.stop())
         self._gripper.stop()
 
     def outputs(self) -> tuple[str, ...]:

@@ -349,7 +349,7 @@ class Judge:
             change = hypot(*(a - b for a, b in zip(new, old, strict=True)))
             if any(new) and change > accel * dt_s * (1 + 1e-6) + _TINY:
                 self.blame(f"a {name} beyond its acceleration")
-            if any(new) and mode in LATCHED:
+            if any(new) and mode == "stopped":  # a fault brakes
                 self.blame(f"a {name} while stopped")
             if any(new) and mode != "running" and now_s > self._coasts_until_s:
                 self.blame(f"a {name} while not running")

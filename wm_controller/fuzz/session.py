@@ -439,7 +439,7 @@ class Session:
         self.judge.tick(now, command.pose, command.gripper, command.mode, command.reason)
         self.monitor.check(now, command.pose, stopped=command.mode == "stopped", measured=self._seen)
         if command.pose is not None:
-            latches = command.mode in LATCHED and command.mode != self.mode  # then a zero follows at once
+            latches = command.mode == "stopped" and command.mode != self.mode  # then a zero follows at once
             twist = self.law.twist(command.pose, now, command.mode != "running")
             self.judge.twist(now, *twist, "holding" if latches else command.mode)
             if self._last is not None:
@@ -453,10 +453,11 @@ class Session:
         self._moved_s, self._last = now, command.pose
 
     def _show(self, mode: str) -> None:
-        """Into a latched mode the arm is brought by its own means, as by the node."""
+        """A latched mode is told to the arm itself, as by the node."""
         if mode != self.mode and mode in LATCHED:
             self._latched_s = self.now
-            self.judge.twist(self.now, *self.law.stop(), mode)
+            if mode == "stopped":
+                self.judge.twist(self.now, *self.law.stop(), mode)
             if self.gripper is not None:
                 self.gripper.stop()
         self.mode = mode
