@@ -33,6 +33,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from wm_core import install
 from wm_core.errors import WmError, interrupt_in
 
 from . import commands
@@ -133,9 +134,9 @@ def _ends_in_order() -> Iterator[None]:
 
 def _how(module: str) -> str:
     if module in ("rclpy", "rcl_interfaces", "rosgraph_msgs") or module.endswith(("_msgs", "_srvs")):
-        return "source ROS 2's setup.bash, or pip install -e '.[ros]'"
+        return f"source ROS 2's setup.bash, or {install.extra('ros')}"
     extra = _EXTRAS.get(module)
-    return f"pip install -e '.[{extra}]'" if extra else "run ./wm of the clone, or pip install -e ."
+    return install.extra(extra) if extra else "run ./wm of the clone, or pip install -e ."
 
 
 class _Parser(argparse.ArgumentParser):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wm_controller.node_config import ControllerNodeConfig
+from wm_core import seeds
 from wm_core.axes import SECTION as AXES
 from wm_core.config import load
 from wm_core.errors import ConfigError
@@ -118,6 +119,7 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
             raise ConfigError(f"{name} is empty, such as a shell variable that is not set; give it, or leave it out")
     if mode not in MODES:
         raise ConfigError(unknown("mode", mode, MODES))
+    seeds.checked(cell.seed)
     if camera is not None and mode != "real":
         raise ConfigError(f"nobody reads the camera's topic {camera} in mode {mode}, which has a camera; leave it out")
     # A real camera's driver names its frame as it likes; that of the simulator is known, and no other is taken.
@@ -161,7 +163,7 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
         parameters |= {**values, **settings.get(name, {})}
         if name == "controller" and cell.dry_run:
             parameters |= _DRY_RUN  # above all that anybody says
-        remappings = () if camera is None else _remapped(camera)
+        remappings = () if camera is None else camera_remappings(camera)
         nodes.append(NodeSpec(name, _MODULES[name][0], parameters, remappings))
     controller = configuration(nodes[-1])  # first: what is wrong in its files would be blamed on those who share them
     _check_guards(cell, arm, controller, own["controller"])
@@ -173,10 +175,13 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
 
 def _check_guards(cell: Cell, arm: Path, controller: ControllerNodeConfig, ours: dict[str, Any]) -> None:
     """``arm`` is its preset, ``ours`` what the graph itself says to the controller. Raises ConfigError."""
-    simulated = cell.mode == "sim"
+    simulated, of_simulator = cell.mode == "sim", arm == presets.arm(ARMS["sim"])
     if simulated:
         guards.check_simulated(controller, str(arm))
-    if simulated and arm == presets.arm(ARMS["sim"]):
+    if of_simulator and not simulated:
+        others = ", ".join(name for name in presets.arms() if name != ARMS["sim"])
+        raise ConfigError(f"{arm} is the simulator's arm, which mode {cell.mode} does not move; choose one of {others}")
+    if of_simulator:
         if cell.drop_guards:
             raise ConfigError(
                 f"the guard {cell.drop_guards[0]} is of a real arm; in simulation leave out that it may drop"
@@ -249,7 +254,7 @@ def _refuse_unread(
     presets.refuse(elsewhere, files[brain])
 
 
-def _remapped(camera: str) -> tuple[tuple[str, str], ...]:
+def camera_remappings(camera: str) -> tuple[tuple[str, str], ...]:
     """The topic of a camera's driver in the place of ours, and with it the one of its compressed pictures."""
     raw, compressed = camera.removesuffix(_COMPRESSED), _COMPRESSED
     return (CAMERA_TOPIC, raw), (CAMERA_TOPIC + compressed, raw + compressed)

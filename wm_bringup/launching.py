@@ -27,10 +27,12 @@ from launch.substitutions import LaunchConfiguration
 from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
 from launch_ros.actions import Node, PushRosNamespace
 from launch_ros.parameter_descriptions import ParameterValue
-from rclpy.exceptions import InvalidNamespaceException
+from rclpy.exceptions import InvalidNamespaceException, InvalidTopicNameException
+from rclpy.validate_full_topic_name import validate_full_topic_name
 from rclpy.validate_namespace import validate_namespace
 
-from wm_core.errors import ConfigError, WmError
+from wm_core import seeds
+from wm_core.errors import ConfigError, WmError, quoted
 from wm_core.names import unknown
 from wm_models.bundle import Bundle
 from wm_planner.goals import load_goals
@@ -112,10 +114,10 @@ def _describe(
             raise ConfigError(f"{asked[0]}:={given[asked[0]]} is given, but not mode: say mode:=real, or mode:=sim")
         if given["namespace"]:
             _check_namespace(given["namespace"])
-        if given["seed"] and not (given["seed"].isascii() and given["seed"].isdecimal()):
-            raise ConfigError(f"seed:={given['seed']} is not a whole number")
+        if given["camera"]:
+            _check_camera(given["camera"])
         common: dict[str, Any] = {name: given[name] if given[name] else None for name in ("arm", "camera", "config")}
-        common |= {"mode": given["mode"] or "sim", "seed": int(given["seed"] or 0)}
+        common |= {"mode": given["mode"] or "sim", "seed": seeds.checked(given["seed"] or 0)}
         common |= {"drop_guards": [word.strip() for word in given["drop_guards"].split(",") if word.strip()]}
         # What would end a node is said before anything is started.
         bundle = Bundle.load(paths.bundle_folder(given["model"]))
@@ -148,6 +150,19 @@ def _check_namespace(namespace: str) -> None:
     except InvalidNamespaceException as error:
         why = str(error).splitlines()[0]
         raise ConfigError(f"namespace:={namespace} is no ROS namespace, such as left_arm: {why}") from None
+
+
+def _check_camera(camera: str) -> None:
+    """Refuse what no node could be remapped to: each would end with what the parser of its arguments says."""
+    try:
+        for _, topic in graph.camera_remappings(camera):
+            validate_full_topic_name(f"/{topic.removeprefix('/')}")
+    except InvalidTopicNameException as error:
+        why = str(error).splitlines()[0].rstrip(":")
+        raise ConfigError(
+            f"camera:={quoted(camera)} is no ROS topic: {why}; give one as 'ros2 topic list' shows it, such as "
+            "/camera/camera/color/image_raw"
+        ) from None
 
 
 def _start(declared: graph.Graph, mode: str, namespace: str, context: LaunchContext) -> list:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wm_core import seeds
 from wm_core.axes import Axes
 from wm_core.errors import ConfigError, WmError
 from wm_core.limits import Limits
@@ -55,6 +56,7 @@ class CalibrationConfig:
     most_error_rad: float = np.radians(2.0)
 
     def __post_init__(self) -> None:
+        seeds.checked(self.seed)
         if not 3 <= self.least_moves <= self.moves:
             raise ConfigError("calibration needs 3 <= least_moves <= moves")
         if not 0.0 < self.shortest_m <= self.longest_m < np.inf:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wm_core import seeds
 from wm_core.errors import ConfigError
 
 from .failures import Failure
@@ -26,8 +27,7 @@ class SimArmConfig:
     camera_frame: str = "camera"
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ConfigError(f"the seed {self.seed} of the scene is below 0")
+        seeds.checked(self.seed)
         if not 0.0 < self.camera_hz <= self.rate_hz <= 250.0:
             raise ConfigError("the rates of the simulated arm must be 0 < camera_hz <= rate_hz <= 250")
         if not abs(self.camera_azimuth_deg) <= 180.0:

@@ -21,6 +21,8 @@ from rclpy.time import Time as Instant
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray, Int64, String
 
+from wm_core import seeds
+from wm_core.errors import ConfigError
 from wm_core.pose import Array
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
@@ -130,9 +132,10 @@ class SimArmNode(WmNode[SimArmConfig]):
         return convert.gripper_to_msg(closed, stamp)
 
     def _on_reset(self, msg: Int64) -> None:
-        if msg.data < 0:
-            return self.warn(f"sim/reset: the seed {msg.data} is below 0")
-        self._seed = msg.data
+        try:
+            self._seed = seeds.checked(msg.data)
+        except ConfigError as error:
+            return self.warn(f"sim/reset: {error}")
         lay_out(self._scene, self._seed)
         self._report_scene()
 

@@ -262,7 +262,7 @@ def interrupted_import() -> int:
         (ends(ConfigError("no such thing")), 2, "wm: no such thing"),
         (ends(ModuleNotFoundError("no", name="rclpy.node")), 2, "needs the Python module rclpy: source ROS 2's"),
         (ends(ModuleNotFoundError("no", name="sensor_msgs")), 2, "needs the Python module sensor_msgs: source ROS 2's"),
-        (ends(ModuleNotFoundError("no", name="torch")), 2, "pip install -e '.[train]'"),
+        (ends(ModuleNotFoundError("no", name="torch")), 2, "torch: .venv/bin/pip install -e '.[train]' (in the clone)"),
         (ends(ModuleNotFoundError("no", name="cv2")), 2, "needs the Python module cv2: run ./wm of the clone"),
         (interrupted_import, 130, ""),
         (signalled(signal.SIGINT), 130, "ended in order"),

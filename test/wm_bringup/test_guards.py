@@ -70,7 +70,7 @@ def test_a_preset_of_ones_own_may_not_forget_a_guard_in_silence(text: str, tmp_p
         ConfigError, match=r"force_hold_n, force_stop_n, torque_hold_nm, torque_stop_nm, robot, require"
     ):
         declare(arm=str(tmp_path / "arm.yaml"))
-    with pytest.raises(ConfigError, match="force_hold_n"):
+    with pytest.raises(ConfigError, match="is the simulator's arm"):
         declare(arm="sim")
 
 

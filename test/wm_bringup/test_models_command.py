@@ -50,6 +50,9 @@ def test_a_search_is_timed_against_its_energy(small: Path, capsys: pytest.Captur
         (["import", "gpt"], "no checkpoint reader 'gpt'"),
         (["import", "vjepa2_ac", "missing.pt"], "there is no checkpoint at missing.pt"),
         (["bench", "nowhere"], "there is no model bundle"),
+        (["verify", "panda-pick-place"], "did you mean 'panda_pick_place'?"),
+        (["search", "panda-pick-place"], "did you mean 'panda_pick_place'?"),
+        (["build", "panda-pick-place"], "did you mean 'panda_pick_place'?"),
         (["random", "conv_jepa", "--out", "x", "--set", "latent_dim"], "not of the form KEY=VALUE"),
         (["random", "conv_jepa", "--out", "x", "--set", "colour=3"], "unknown key 'colour'"),
     ],
@@ -59,9 +62,18 @@ def test_what_cannot_be_done_is_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.run(["models", *words]) == 2
-    error = capsys.readouterr().err.strip()
-    assert sentence in error and "\n" not in error
+    out, error = capsys.readouterr()
+    assert "p50" not in out  # the head of a table of nothing
+    assert sentence in error and "\n" not in error.strip()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_is_named_as_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["models", "verify", "panda_pick_place", "--backends", "onnxruntime"]) == 0
+    assert capsys.readouterr().out
 
 
 def test_without_a_file_import_says_where_to_get_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,8 +48,8 @@ def test_a_reset_moves_the_cube_and_leaves_the_arm(arm: SimArmNode) -> None:
     np.testing.assert_array_equal(arm._scene.state().pose, before)
 
 
-@pytest.mark.parametrize("seed", [-1, -(2**63)])
-def test_a_seed_below_nought_is_left_aside(arm: SimArmNode, seed: int) -> None:
+@pytest.mark.parametrize("seed", [-1, -(2**63), 2**32, 2**63 - 1])
+def test_what_is_no_seed_is_left_aside(arm: SimArmNode, seed: int) -> None:
     arm._on_reset(Int64(data=7))
     cube = arm._scene.cube_position()
     arm._on_reset(Int64(data=seed))
@@ -58,8 +58,8 @@ def test_a_seed_below_nought_is_left_aside(arm: SimArmNode, seed: int) -> None:
 
 
 def test_the_greatest_seed_is_a_seed(arm: SimArmNode) -> None:
-    arm._on_reset(Int64(data=2**63 - 1))
-    assert arm._seed == 2**63 - 1
+    arm._on_reset(Int64(data=2**32 - 1))
+    assert arm._seed == 2**32 - 1
 
 
 @pytest.mark.parametrize("where", [math.nan, math.inf, 1e300, -50.0])
@@ -81,7 +81,14 @@ def test_a_gripper_command_that_is_none_is_dropped(arm: SimArmNode, data: list[f
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"camera_hz": 0.0}, {"camera_hz": 60.0}, {"rate_hz": math.nan}, {"camera_azimuth_deg": 181.0}, {"seed": -1}],
+    [
+        {"camera_hz": 0.0},
+        {"camera_hz": 60.0},
+        {"rate_hz": math.nan},
+        {"camera_azimuth_deg": 181.0},
+        {"seed": -1},
+        {"seed": 2**64},
+    ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(wrong: dict) -> None:
     with pytest.raises(ConfigError):

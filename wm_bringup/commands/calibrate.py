@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 
 from wm_bringup import paths
+from wm_core import seeds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the point that the camera looks at, metres in the base frame",
     )
     parser.add_argument("--moves", type=int, default=240, help="moves of a round; half a second each")
-    parser.add_argument("--seed", type=int, default=0, help="of the scene and the moves")
+    parser.add_argument("--seed", type=seeds.option, default=0, help="of the scene and the moves")
     parser.add_argument("--controller", type=Path, help="arm preset with the envelope; default: config/arms/sim.yaml")
     parser.add_argument("--backend", default="onnxruntime", help="what runs the model, as for 'wm models bench'")
     parser.add_argument("--threads", type=int, default=1, help="threads of the inference back end")

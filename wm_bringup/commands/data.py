@@ -7,6 +7,8 @@ import os
 from dataclasses import fields
 from pathlib import Path
 
+from wm_core import seeds
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -17,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     generate.add_argument("--out", type=Path, default=Path("data/panda_pick_place"), help="folder of the data")
     generate.add_argument("--episodes", type=int, default=2400, help="episodes of 28 steps")
-    generate.add_argument("--seed", type=int, default=0, help="another seed gives other scenes and motions")
+    generate.add_argument("--seed", type=seeds.option, default=0, help="another seed gives other scenes and motions")
     generate.add_argument(
         "--azimuth-range",
         dest="azimuth_range_deg",

@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from wm_bringup import paths
+from wm_core import seeds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episodes", type=int, default=100, help="number of scenes")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first scene; the others follow")
+    parser.add_argument("--seed", type=seeds.option, default=0, help="seed of the first scene; the others follow")
     parser.add_argument("--goals", type=int, default=8, help="goal pictures of an expert in the same scene, 1..8")
     parser.add_argument("--model", default=paths.DEFAULT_BUNDLE, help="a bundle in models/ by name, or a path")
     parser.add_argument("--planner", type=Path, help="planner settings; default: config/planner/sim.yaml")

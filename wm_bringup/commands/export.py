@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from wm_bringup.commands import refuse_to_replace
+from wm_core import install
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         from wm_core.errors import WmError
 
-        raise WmError(f"the export needs PyTorch and onnx ({error}): pip install -e '.[train]'") from None
+        raise WmError(f"the export needs PyTorch and onnx ({error}): {install.extra('train')}") from None
     bundle = export(args.run, out, args.scores)
     size = sum(f.stat().st_size for f in bundle.path.iterdir())
     print(f"{bundle.path}: {size / 1e6:.1f} MB")

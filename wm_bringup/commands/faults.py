@@ -12,13 +12,14 @@ import os
 from pathlib import Path
 
 from wm_bringup import paths
+from wm_core import seeds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these faults instead of all")
     parser.add_argument("--list", action="store_true", help="name the faults and what is expected of each, and end")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
-    parser.add_argument("--seed", type=int, default=0, help="simulated scene")
+    parser.add_argument("--seed", type=seeds.option, default=0, help="simulated scene")
     parser.add_argument("--goal", type=Path, metavar="FOLDER", help="goal pictures of that scene; else made once")
     parser.add_argument("--model", metavar="BUNDLE", default=paths.DEFAULT_BUNDLE, help="model bundle")
     parser.add_argument("--config", type=Path, metavar="FOLDER", help="folder of <node>.yaml files")

@@ -6,11 +6,12 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from wm_core import seeds
 from wm_core.errors import WmError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=0, help="scene")
+    parser.add_argument("--seed", type=seeds.option, default=0, help="scene")
     parser.add_argument("--count", type=int, default=8, help="number of pictures, the last one is the end")
     parser.add_argument("--output", type=Path, required=True, help="folder for the pictures, in order of their names")
     parser.add_argument("--force", action="store_true", help="remove the pictures that are in the folder already")

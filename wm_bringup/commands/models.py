@@ -11,9 +11,10 @@ from typing import Any
 
 from wm_bringup import bench, paths
 from wm_bringup.commands import refuse_to_replace
-from wm_core import config
+from wm_core import config, install
 from wm_core.errors import ConfigError, WmError
 
+BUNDLE_HELP = "a bundle in models/ by name, or a path"
 BACKENDS_HELP = "names, each with options if need be: torch:device=cuda,precision=bfloat16"
 PRECISIONS = ("float32", "float16", "bfloat16")
 
@@ -47,21 +48,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _force(command)
 
     command = add("export", "graphs of a bundle's weights in another precision, compared with torch")
-    command.add_argument("bundle", type=Path)
+    command.add_argument("bundle", help=BUNDLE_HELP)
     command.add_argument("--out", type=Path, required=True, help="folder of the new bundle")
     command.add_argument("--precision", choices=PRECISIONS, default="bfloat16")
     _force(command)
 
     command = add("verify", "a back end against torch, on random inputs")
-    command.add_argument("bundle", type=Path)
+    command.add_argument("bundle", help=BUNDLE_HELP)
     command.add_argument("--backends", nargs="+", default=["onnxruntime"], help=BACKENDS_HELP)
 
     command = add("build", "TensorRT engines ahead of the first start; or only check that the graphs would build")
-    command.add_argument("bundle", type=Path)
+    command.add_argument("bundle", help=BUNDLE_HELP)
     command.add_argument("--check", action="store_true", help="with tensorrt-rtx, on a machine without a GPU")
 
     command = add("bench", "every back end side by side: ms per frame and per plan")
-    command.add_argument("bundle", type=Path)
+    command.add_argument("bundle", help=BUNDLE_HELP)
     everyone = ["onnxruntime", "openvino", "openvino:precision=bfloat16", "torch"]
     command.add_argument("--backends", nargs="+", default=everyone, help=BACKENDS_HELP)
     command.add_argument("--samples", type=int, default=128, help="candidates per iteration")
@@ -71,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command.add_argument("--threads", type=int, default=1, help="CPU threads of each graph")
 
     command = add("search", "a whole search on one device, as large models are planned with: time against energy")
-    command.add_argument("bundle", type=Path)
+    command.add_argument("bundle", help=BUNDLE_HELP)
     command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
     command.add_argument("--precision", choices=PRECISIONS, default="float32")
     command.add_argument("--samples", type=int, default=800, help="of the reference; the defaults are V-JEPA 2-AC's")
@@ -96,9 +97,11 @@ def _force(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
+        if "bundle" in args:
+            args.bundle = paths.bundle_folder(args.bundle)
         return args.models_run(args)
     except ImportError as error:
-        raise WmError(f"this needs PyTorch, onnx and safetensors ({error}): pip install -e '.[train]'") from None
+        raise WmError(f"this needs PyTorch, onnx and safetensors ({error}): {install.extra('train')}") from None
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -184,11 +187,11 @@ def _build(args: argparse.Namespace) -> int:
 def _bench(args: argparse.Namespace) -> int:
     from wm_models.bundle import Bundle
 
-    setting = bench.Setting(args.samples, args.iterations, args.horizon)
+    bundle, setting = Bundle.load(args.bundle), bench.Setting(args.samples, args.iterations, args.horizon)
     print(f"{args.bundle.name}: {setting.samples} x {setting.iterations}, horizon {setting.horizon}, p50 / p99")
     print(f"{'back end':32}{'precision':14}{'threads':9}{'ms per frame':20}ms per plan")
     ran = False
-    for row in bench.table(Bundle.load(args.bundle), args.backends, setting, args.repeats, args.threads):
+    for row in bench.table(bundle, args.backends, setting, args.repeats, args.threads):
         name, precision, threads, frame, plan = row.cells()
         print(f"{name:32}{precision:14}{threads:9}{frame:20}{plan}".rstrip())
         ran |= not row.fault

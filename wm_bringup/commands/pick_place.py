@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from wm_bringup import paths
+from wm_core import seeds
 from wm_core.errors import ConfigError
 
 #: What an option is, where it is not given and means something.
@@ -21,7 +22,7 @@ GOALS, SEED = 8, 0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--seed", type=int, help=f"simulated scene: where the cube is and where it goes (default: {SEED})"
+        "--seed", type=seeds.option, help=f"simulated scene: where the cube is and where it goes (default: {SEED})"
     )
     parser.add_argument(
         "--goal", type=Path, metavar="FOLDER", help="folder of goal pictures instead of those of the expert"

@@ -12,13 +12,14 @@ import os
 from pathlib import Path
 
 from wm_bringup import paths
+from wm_core import seeds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=60.0, help="how long")
     parser.add_argument("--scenes", type=int, default=8, help="how many scenes take turns")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
-    parser.add_argument("--seed", type=int, default=0, help="first scene")
+    parser.add_argument("--seed", type=seeds.option, default=0, help="first scene")
     parser.add_argument("--goals", type=int, default=8, help="how many pictures the expert takes of each scene")
     parser.add_argument("--model", metavar="BUNDLE", default=paths.DEFAULT_BUNDLE, help="model bundle")
     parser.add_argument("--config", type=Path, metavar="FOLDER", help="folder of <node>.yaml files")
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from wm_bringup import graph
 
+    seeds.checked(arguments.seed + max(arguments.scenes, 1) - 1)  # that of the last scene
     for name, value in graph.environment(arguments.mode).items():
         os.environ.setdefault(name, value)
     from wm_bringup.soak import Soak

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from wm_core import install, seeds
 from wm_models import architectures
 
 
@@ -14,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run; resumed if it exists")
     parser.add_argument("--arch", default="conv_jepa", help="conv_jepa (the one that ships) or lewm")
     parser.add_argument("--iterations", type=int, help="optimiser steps, if not what suits the architecture")
-    parser.add_argument("--seed", type=int, default=0, help="of initialisation and batches")
+    parser.add_argument("--seed", type=seeds.option, default=0, help="of initialisation and batches")
     parser.add_argument("--learning-rate", type=float, help="peak of the cosine schedule, likewise")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
 
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     except ImportError:
         from wm_core.errors import WmError
 
-        raise WmError("training needs PyTorch: pip install -e '.[train]'") from None
+        raise WmError(f"training needs PyTorch: {install.extra('train')}") from None
     from wm_bringup.cli import interrupted_status
     from wm_training.dataset import Episodes
     from wm_training.proposal import ProposalConfig

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from wm_core import seeds
+
 from .chance import RATES
 from .mutants import MUTANTS, hunt
 from .session import Found, Session
@@ -20,7 +22,7 @@ def main() -> int:
         prog="python -m wm_controller.fuzz", description="adversarial sessions with the controller core"
     )
     parser.add_argument("--sequences", type=int, help="how many (1000); with --mutants at most so many for each (400)")
-    parser.add_argument("--seed", type=int, default=0, help="of the first; the others follow")
+    parser.add_argument("--seed", type=seeds.option, default=0, help="of the first; the others follow")
     parser.add_argument("--ticks", type=int, default=150, help="per sequence")
     parser.add_argument(
         "--json", type=Path, help="where the results are kept; a run that was interrupted goes on there"

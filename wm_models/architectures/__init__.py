@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from wm_core import config
+from wm_core import config, install
 from wm_core.errors import BundleError
 from wm_core.names import unknown
 from wm_models.bundle import Bundle
@@ -48,7 +48,7 @@ def module_of(name: str) -> ModuleType:
     try:
         return importlib.import_module(ARCHITECTURES[name])
     except ImportError as error:
-        raise BundleError(f"the architecture '{name}' needs PyTorch ({error}): pip install -e '.[train]'") from None
+        raise BundleError(f"the architecture '{name}' needs PyTorch ({error}): {install.extra('train')}") from None
 
 
 def build(name: str, part: str, settings: Mapping[str, Any]) -> nn.Module:

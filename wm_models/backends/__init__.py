@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wm_core import config
+from wm_core import config, install
 from wm_core.errors import BundleError, ConfigError
 from wm_core.names import unknown
 
@@ -26,13 +26,13 @@ class Source(NamedTuple):
 #: By name. A module is imported only when its back end is asked for.
 BACKENDS = {
     "onnxruntime": Source("wm_models.backends.onnxruntime", "OnnxRuntimeBackend", "pip install onnxruntime"),
-    "openvino": Source("wm_models.backends.openvino", "OpenVinoBackend", "pip install -e '.[openvino]'"),
+    "openvino": Source("wm_models.backends.openvino", "OpenVinoBackend", install.extra("openvino")),
     "tensorrt": Source(
         "wm_models.backends.tensorrt",
         "TensorRtBackend",
-        "pip install -e '.[tensorrt]' on a machine with an NVIDIA GPU",
+        f"{install.extra('tensorrt')} on a machine with an NVIDIA GPU",
     ),
-    "torch": Source("wm_models.backends.torch", "TorchBackend", "pip install -e '.[train]'"),
+    "torch": Source("wm_models.backends.torch", "TorchBackend", install.extra("train")),
 }
 
 __all__ = ["BACKENDS", "Backend", "BackendError", "BackendUnavailableError", "available", "load_backend", "load_part"]

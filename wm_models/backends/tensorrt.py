@@ -26,6 +26,7 @@ import numpy as np
 import tensorrt as trt
 from numpy.typing import NDArray
 
+from wm_core import install
 from wm_core.errors import ConfigError
 
 from .base import Backend, BackendError, BackendUnavailableError, ModelIo, TensorInfo, Tensors
@@ -104,7 +105,7 @@ class TensorRtBackend(Backend):
         if version < OLDEST:
             raise BackendUnavailableError(
                 f"TensorRT {trt.__version__} is too old, at least {'.'.join(map(str, OLDEST))} is needed; "
-                "install it: pip install -e '.[tensorrt]'"
+                f"install it: {install.extra('tensorrt')}"
             )
         limits = Limits.of(onnx_path, options.max_batch, options.opt_batch, options.max_window)
         digest = graph_digest(onnx_path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from wm_core import install
 from wm_core.errors import BundleError, ConfigError
 from wm_core.names import unknown
 
@@ -64,7 +65,7 @@ def reader(name: str) -> ModuleType:
     try:
         return importlib.import_module(READERS[name])
     except ImportError as error:
-        raise BundleError(f"reading a checkpoint needs PyTorch ({error}): pip install -e '.[train]'") from None
+        raise BundleError(f"reading a checkpoint needs PyTorch ({error}): {install.extra('train')}") from None
 
 
 def read(name: str, path: str | Path, options: Mapping[str, Any] | None = None) -> Imported:

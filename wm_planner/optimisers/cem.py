@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_core import seeds
 from wm_core.errors import ConfigError
 
 from .base import Optimiser, Problem, Proposed, Solution
@@ -45,8 +46,7 @@ class CemConfig:
             raise ConfigError(f"planner momentum = {self.momentum} must be at least 0 and below 1")
         if not 0.0 <= self.least_std <= self.initial_std < np.inf:
             raise ConfigError("planner needs 0 <= least_std <= initial_std, both finite")
-        if self.seed < 0:
-            raise ConfigError(f"planner seed = {self.seed} must not be negative")
+        seeds.checked(self.seed)
 
 
 class Cem(Optimiser):
