@@ -6,7 +6,8 @@ envelope, at no more than its speed), the way that the arm *made*, and the trail
 TRAIL_S and stand a little off; three things it may not do:
 
 - be away from the trail of the target (blocked while the target went on, or pushed away);
-- stay where it is while each half of a while asked it to go the same way (frozen, blocked, or not listening);
+- stay where it is while each half of a while asked it to go the same way (frozen, blocked, or not listening), or
+  while its target went a long way, wherever to;
 - go a way that no plan asked for in that while (pushed, sinking, or driven by somebody else).
 
 Positions (m) and orientations (rotation vectors, rad) are judged in the same way, ten times a second.
@@ -14,7 +15,6 @@ Positions (m) and orientations (rotation vectors, rad) are judged in the same wa
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -34,7 +34,7 @@ AWAY_S = 0.5
 #: friction may keep it off.
 STILL_S = (1.0, 3.0)
 #: Over how long an arm may not go by itself. The longer time is for one that sinks: 2 mm/s are 6 cm in it. It is looked
-#: at once a second, since that takes a millisecond.
+#: at once a second, one axis after the other, so that no tick takes long.
 STRAYS_S = (3.0, 30.0)
 STRAYS_PERIOD_S = 1.0
 #: In the longer time, which share of all the way asked for may be made besides: steps to and fro that are cut short by
@@ -54,14 +54,18 @@ class Allowed:
     asked: float  # in half a while: less is no motion
     ahead: float  # of the arm: a target that is not even that much further on asks for nothing yet
     unasked: float  # way made beyond the way asked for
+    path: float  # made by the target in the longer while: of so much, an arm that is free goes some
 
 
 #: CRISP's "clipped" preset lets an arm stand 0.01 m and 0.08 rad off: a little more, and at least twice that where both
-#: ends of a way count. The others are a few times what a Franka's measured pose trembles by (0.1 mm).
-METRES = Allowed("m", off=0.015, away=0.025, asked=0.0015, ahead=0.0003, unasked=0.03)
-RADIANS = Allowed("rad", off=0.1, away=0.16, asked=0.006, ahead=0.0015, unasked=0.16)
+#: ends of a way count. A target that goes 3 cm/s (0.1 rad/s) at no more than the default acceleration goes further than
+#: what friction allows. The others are a few times what a Franka's measured pose trembles by (0.1 mm).
+METRES = Allowed("m", off=0.015, away=0.025, asked=0.0015, ahead=0.0003, unasked=0.03, path=0.09)
+RADIANS = Allowed("rad", off=0.1, away=0.16, asked=0.006, ahead=0.0015, unasked=0.16, path=0.3)
 #: Which share of what it lacks (or of what was asked, if that is less) an arm must move by in a while.
 _MOVES = 0.3
+#: Which share of the path of its target: one that lags by 0.3 s makes a quarter of a circle that takes 0.5 s.
+_GOES = 0.1
 #: What differs by less is a driver that repeats itself: no arm stands so still.
 _SAME = 1e-9
 
@@ -72,13 +76,16 @@ class _Sample(NamedTuple):
     path: float  # its length
     made: Vec  # where the arm is
     target: Vec  # where it was told to be
+    led: float  # length of the target's path since the reset
+    went: float  # and of the arm's
 
 
 class _Track:
     """One of the two, position or orientation."""
 
-    def __init__(self, allowed: Allowed, speed: float, accel: float) -> None:
+    def __init__(self, allowed: Allowed, speed: float, accel: float, looks: int = 0) -> None:
         self._allowed, self._speed = allowed, speed
+        self._looks = looks  # counts the samples of each STRAYS_PERIOD_S
         # A target that brakes goes further than the plan: by this at full speed.
         self._unasked = allowed.unasked + (speed**2 / (2 * accel) if accel > 0.0 else 0.0)
         self.reset()
@@ -90,7 +97,6 @@ class _Track:
         self._pace = 0.0
         self._samples: list[_Sample] = []
         self._near_s: float | None = None  # when the arm was last on the trail
-        self._looked_s = -math.inf  # when it was last asked whether it has gone by itself for long
 
     def replan(self) -> None:
         self._left = ZERO
@@ -113,10 +119,14 @@ class _Track:
     def judge(self, now_s: float, made: Vec, target: Vec) -> str:
         """Take a sample. Returns what is wrong, "" if nothing is."""
         samples = self._samples
-        samples.append(_Sample(now_s, self._asked, self._path, made, target))
+        led = went = 0.0
+        if samples:
+            last = samples[-1]
+            led, went = last.led + length(minus(target, last.target)), last.went + length(minus(made, last.made))
+        samples.append(_Sample(now_s, self._asked, self._path, made, target, led, went))
         while samples[0].time_s < now_s - _KEPT_S - SAMPLE_S:
             del samples[0]
-        return self._away() or self._still() or self._strays()
+        return self._away() or self._still() or self._circled() or self._strays()
 
     def _since(self, duration_s: float) -> int:
         """Index of the newest sample that is at least so old; -1 if there is none."""
@@ -151,43 +161,56 @@ class _Track:
             # The shorter time is enough where the arm is too far off for friction, or is not even measured anew.
             sure = duration_s > STILL_S[0] or lacks > self._allowed.off or made <= _SAME
             if sure and made < _MOVES * min(asked, lacks):
-                unit = self._allowed.unit
-                return (
-                    f"asked to go {asked:.3f} {unit} in {duration_s:.0f} s, it went {made:.3f} {unit}; "
-                    "see what blocks it, and whether its controller is active"
-                )
+                return self._stands("", asked, made, duration_s)
         return ""
 
+    def _circled(self) -> str:
+        """As still, where what was asked for in the two halves cancels out: circles, to and fro."""
+        first = self._since(STILL_S[-1])
+        if first < 0:
+            return ""
+        start, newest = self._samples[first], self._samples[-1]
+        asked, made = newest.led - start.led, newest.went - start.went
+        if asked < self._allowed.path or made >= _GOES * asked:
+            return ""
+        return self._stands("to and fro ", asked, made, STILL_S[-1])
+
+    def _stands(self, how: str, asked: float, made: float, duration_s: float) -> str:
+        unit = self._allowed.unit
+        return (
+            f"asked to go {asked:.3f} {unit} {how}in {duration_s:.0f} s, it went {made:.3f} {unit}; "
+            "see what blocks it, and whether its controller is active"
+        )
+
     def _strays(self) -> str:
-        newest = self._samples[-1]
-        due = newest.time_s - self._looked_s >= STRAYS_PERIOD_S - SAMPLE_S / 2
-        if due:
-            self._looked_s = newest.time_s
-        path = newest.path - self._samples[0].path
-        for duration_s, drift in zip(STRAYS_S[: 1 + due], (0.0, _DRIFTS * path), strict=False):
-            beyond = self._beyond(duration_s)
-            if beyond > self._unasked + drift:
+        drift = _DRIFTS * (self._samples[-1].path - self._samples[0].path)
+        self._looks = (self._looks + 1) % round(STRAYS_PERIOD_S / SAMPLE_S)
+        for duration_s, axes, more in ((STRAYS_S[0], range(3), 0.0), (STRAYS_S[1], range(3)[self._looks :][:1], drift)):
+            beyond = max((self._beyond(duration_s, axis) for axis in axes), default=0.0)
+            if beyond > self._unasked + more:
                 return (
                     f"it went {beyond:.3f} {self._allowed.unit} within {duration_s:.0f} s that no plan asked for; "
                     "see what pushes or drives it"
                 )
         return ""
 
-    def _beyond(self, duration_s: float) -> float:
+    def _beyond(self, duration_s: float, axis: int) -> float:
         """How much further along an axis the arm is than from where it was in this time, and was ever asked to go."""
-        asked = self._samples[max(0, self._since(duration_s + TRAIL_S)) :]
-        made = self._samples[max(0, self._since(duration_s)) :]
-        most = -math.inf
-        for axis in range(3):
-            low = high = asked[0].asked[axis]
-            rise = fall = 0.0
-            for sample in asked:
-                at = sample.asked[axis]
-                low, high = min(low, at), max(high, at)
-                rise, fall = max(rise, at - low), max(fall, high - at)
-            ways, now = [sample.made[axis] for sample in made], made[-1].made[axis]
-            most = max(most, now - min(ways) - rise, max(ways) - now - fall)
-        return most
+        asked = [s.asked[axis] for s in self._samples[max(0, self._since(duration_s + TRAIL_S)) :]]
+        made = [s.made[axis] for s in self._samples[max(0, self._since(duration_s)) :]]
+        low = high = asked[0]
+        rise = fall = 0.0
+        for at in asked:
+            # Compared by hand: min and max would take three times as long.
+            if at < low:
+                low = at
+            if at > high:
+                high = at
+            if at - low > rise:
+                rise = at - low
+            if high - at > fall:
+                fall = high - at
+        return max(made[-1] - min(made) - rise, max(made) - made[-1] - fall)
 
 
 def _distance(a: Vec, b: Vec) -> float:
@@ -206,7 +229,8 @@ class Following:
 
     def __init__(self, limits: Limits) -> None:
         self._way = _Track(METRES, limits.speed_m_s, limits.accel_m_s2)
-        self._turn = _Track(RADIANS, limits.rot_speed_rad_s, limits.rot_accel_rad_s2)
+        # Its long looks come half a period after those of the other, so that none of them fall into one tick.
+        self._turn = _Track(RADIANS, limits.rot_speed_rad_s, limits.rot_accel_rad_s2, looks=5)
         self.reset()
 
     def reset(self) -> None:

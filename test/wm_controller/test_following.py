@@ -188,6 +188,49 @@ def test_a_frozen_arm_holds_in_about_a_second_then_waits_for_a_person(
     assert rig.controller.resume(rig.now).startswith("resumed"), "a person may try again"
 
 
+def circling(every_s: float, size: float) -> Planner:
+    def plan(now_s: float, pose: np.ndarray) -> np.ndarray:
+        angle = math.tau * (now_s - 100.0) / every_s
+        return np.array([[size * math.cos(angle), size * math.sin(angle), 0.0, 0.0, 0.0, 0.0, 0.0]] * 2)
+
+    return plan
+
+
+def turning_about(every_s: float, axis: int, size: float) -> Planner:
+    def plan(now_s: float, pose: np.ndarray) -> np.ndarray:
+        out = np.zeros((2, 7))
+        out[:, axis] = math.copysign(size, math.sin(math.tau * (now_s - 100.0) / every_s))
+        return out
+
+    return plan
+
+
+@pytest.mark.parametrize("limits", [Limits(), FAST])
+@pytest.mark.parametrize("every_s", [0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 6.0])
+@pytest.mark.parametrize("kind", ["circle", "to and fro", "wrist"])
+@pytest.mark.parametrize("trembles", [False, True])
+def test_a_frozen_arm_holds_whatever_way_its_plans_go(
+    kind: str, every_s: float, limits: Limits, trembles: bool
+) -> None:
+    planner = {
+        "circle": circling(every_s, 0.03),
+        "to and fro": turning_about(every_s, 1, 0.03),
+        "wrist": turning_about(every_s, 5, 0.15),
+    }[kind]
+    rig = Rig(Arm(frozen=True), planner, 0.1, limits)
+    rig.noise = np.array([1e-4] * 3 + [2e-4] * 3) * trembles
+    command, after_s = rig.run(6.0)
+    assert command.mode == "holding" and command.reason.startswith("the arm does not follow")
+    assert after_s < 3.7
+
+
+@pytest.mark.parametrize("every_s", [0.5, 0.7, 1.0, 1.5, 3.0])
+@pytest.mark.parametrize("arm", [Arm(), Arm(0.1), Arm(0.3), Arm(0.15, 0.1), Arm(0.1, short_m=0.002)])
+def test_an_arm_that_circles_as_asked_follows(arm: Arm, every_s: float) -> None:
+    command, _ = Rig(deepcopy(arm), circling(every_s, 0.03), 0.1).run(8.0)
+    assert command.mode == "running", command.reason
+
+
 @pytest.mark.parametrize("step", [0.01, 0.03, 0.1])
 def test_a_frozen_wrist_holds(step: float) -> None:
     command, after_s = Rig(Arm(frozen=True), constant(yaw=step)).run(5.0)
