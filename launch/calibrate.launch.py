@@ -2,7 +2,7 @@
 
     ros2 launch wm_bringup calibrate.launch.py mode:=real arm:=fr3_crisp camera:=/camera/image_raw model:=... out:=...
     ros2 service call /start std_srvs/srv/Trigger
-    ros2 topic echo /planner/status
+    ros2 topic echo /calibrate/status
 
 The arm moves within 18 cm of where it stands at ``start``, to 12 cm above it and never below it.
 """

@@ -69,6 +69,7 @@ class EncoderNode(WmNode[EncoderConfig]):
         self._instance = secrets.token_hex(4)
         self._encode_ms, self._latents_sent = Rolling(), Rolling()
         self._latent_at_s = steady_s()
+        self._frame: tuple[float, float] | None = None  # the newest: when it came, and how old it was, in seconds
         self._size = FrameSize()
         self._planner = self._run = ""  # whose goal pictures are encoded: the planner's own, and those of the run
         self._own_fault = self._camera = ""
@@ -89,7 +90,9 @@ class EncoderNode(WmNode[EncoderConfig]):
 
     # --- messages; a callback that raises is counted and said, and changes nothing ------------------------------------
     def _on_frame(self, msg: Image | CompressedImage) -> None:
-        self._encoder.submit((msg, False), msg.header, convert.stamp_to_s(msg.header.stamp))
+        stamp_s = convert.stamp_to_s(msg.header.stamp)
+        self._frame = steady_s(), self.now_s() - stamp_s
+        self._encoder.submit((msg, False), msg.header, stamp_s)
 
     def _on_goal(self, msg: Image) -> None:
         index, count, run = convert.parse_goal_frame(msg.header.frame_id)
@@ -151,8 +154,24 @@ class EncoderNode(WmNode[EncoderConfig]):
         """Why there are no latents, in one sentence; "" if there are."""
         if fault := self._frames.refused or self._encoder.stats().fault:
             return fault
-        silent = steady_s() - self._latent_at_s > SILENCE_S
-        return f"no frame for {SILENCE_S:g} s that is less than {self.config.max_age_s:g} s old" if silent else ""
+        return self._silence() if steady_s() - self._latent_at_s > SILENCE_S else ""
+
+    def _silence(self) -> str:
+        """Why nothing was encoded of late: no camera, one that fell silent, or one whose clock is another."""
+        topic, most_s = self.resolve_topic_name("camera/image_raw"), self.config.max_age_s
+        if self._frame is None:
+            return (
+                f"no frame on {topic} or {topic}/compressed yet; does the camera's driver run, and is that its topic?"
+            )
+        heard_at_s, age_s = self._frame
+        if steady_s() - heard_at_s > SILENCE_S:
+            return f"no frame on {topic} for {SILENCE_S:g} s; look at the camera and its driver"
+        if not abs(age_s) <= most_s:
+            return (
+                f"frames on {topic} are {age_s:.1f} s old by this machine's clock, and may be {most_s:g} s; run "
+                "chrony on both machines"
+            )
+        return f"no frame for {SILENCE_S:g} s that is less than {most_s:g} s old when its turn comes"
 
     def _report(self) -> None:
         report = {"instance": self._instance, "fault": self._fault(), "goal_fault": self._own_fault}

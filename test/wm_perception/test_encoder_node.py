@@ -155,6 +155,27 @@ def test_what_is_no_frame_is_said_and_survived(start: Callable[..., Rig], spoil:
     assert rig.see(rig.frame()) == 1 and rig.says()["fault"] == ""
 
 
+def test_silence_names_the_topic_and_what_to_look_at(
+    start: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, now_s = start("-r", "camera/image_raw:=/cam/color"), encoder_node.steady_s()
+    assert rig.says()["fault"] == "", "it has only begun"
+    monkeypatch.setattr(encoder_node, "steady_s", lambda: now_s)
+    now_s += 2.0
+    says = "no frame on /cam/color or /cam/color/compressed yet; does the camera's driver run, and is that its topic?"
+    assert rig.says()["fault"] == says and not rig.node._health().ok
+    for seconds in (-7, 7):
+        msg = rig.frame()
+        msg.header.stamp.sec += seconds
+        assert rig.see(msg) == 0
+        says = "frames on /cam/color are -" if seconds > 0 else "frames on /cam/color are "
+        assert rig.says()["fault"].startswith(says)
+        assert "s old by this machine's clock" in rig.status["fault"] and "run chrony" in rig.status["fault"]
+    now_s += 2.0
+    assert rig.says()["fault"] == "no frame on /cam/color for 1 s; look at the camera and its driver"
+    assert rig.see(rig.frame()) == 1 and rig.says()["fault"] == ""
+
+
 def test_grey_is_said(start: Callable[..., Rig]) -> None:
     rig = start()
     assert rig.see(rig.frame(encoding="mono8", width=24)) == 1
