@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
 
 import hypothesis
+import pytest
+
+#: Domains above 101 have ports from which Linux also serves outgoing connections.
+DOMAINS = 101
+
+
+def _lock_domain() -> tuple[int, IO[str]]:
+    """A ROS domain that no other session of tests on this machine uses, and its lock, to be kept open as long."""
+    for k in range(DOMAINS):
+        domain = 1 + (os.getpid() + k) % DOMAINS
+        lock = (Path(tempfile.gettempdir()) / f"wm_test_domain_{os.getuid()}_{domain}").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            return domain, lock
+    raise RuntimeError(f"all {DOMAINS} ROS domains are in use by other sessions of tests")
+
 
 # Set at import, before anything of ROS or OpenMP starts; the nodes that a test starts inherit it.
-# Domains above 101 have ports from which Linux also serves outgoing connections.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 101)
+_domain, _lock = _lock_domain()
+os.environ["ROS_DOMAIN_ID"] = str(_domain)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["OMP_NUM_THREADS"] = "1"
 # MuJoCo chooses when it is first imported, by whichever test comes first.
@@ -17,3 +41,18 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 # A shared or throttled machine is slow at times; that is no failure.
 hypothesis.settings.register_profile("wm", deadline=None)
 hypothesis.settings.load_profile("wm")
+
+
+@pytest.fixture
+def new_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Each call gives what is started from then on another ROS domain, for the rest of the test."""
+    locks = []
+
+    def choose() -> None:
+        domain, lock = _lock_domain()
+        locks.append(lock)
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+
+    yield choose
+    for lock in locks:
+        lock.close()

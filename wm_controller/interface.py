@@ -32,9 +32,10 @@ WATCHED = ("wrench", "joints", "robot", *NODES)
 RESUME_QUIET_S = 1.0
 #: Resume is refused so soon after another: a person takes longer to read the answer and try again.
 RESUME_APART_S = 0.3
-#: A resume of what is not stopped is a program's that repeats it, or a slip: none counts until none came for so long.
-#: A program that calls less often than this cannot be told from a person; the likely ones call each second or faster.
-RESUME_SILENCE_S = 5.0
+#: Who calls resume RESUME_UNNEEDED times when nothing is stopped, no further apart than this, is a program that repeats
+#: it: no call counts until none came for so long. Once or twice is a slip of a person who sees the arm hold. A program
+#: that calls less often than this cannot be told from a person; the likely ones call each second or faster.
+RESUME_SILENCE_S, RESUME_UNNEEDED = 5.0, 3
 #: A hold that lasts longer than this becomes a stop: whoever stands by no longer expects motion (ISO 13850 asks for a
 #: deliberate act before a machine goes on). A slow planner may take longer for its first plan after a start.
 HOLD_PATIENCE_S, FIRST_PLAN_S = 2.0, 10.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from .interface import RESUME_APART_S, RESUME_QUIET_S, RESUME_SILENCE_S
+from .interface import RESUME_APART_S, RESUME_QUIET_S, RESUME_SILENCE_S, RESUME_UNNEEDED
 
 
 class Resumes:
@@ -18,6 +18,7 @@ class Resumes:
         self._called_s = -math.inf  # the last time
         self._apart_s = RESUME_APART_S  # how long no call must have come before one that counts
         self._early = 0  # how many calls, with no pause between them, came too soon after a stop
+        self._unneeded = 0  # how many calls, with no silence between them, came although nothing was stopped
 
     def refuse(self, now_s: float, latched_s: float | None) -> str:
         """A call has come. Returns why it does not count, as a sentence; "" if it does.
@@ -31,8 +32,12 @@ class Resumes:
             self._apart_s = RESUME_APART_S
         if apart_s >= RESUME_QUIET_S:
             self._early = 0
+        if apart_s >= RESUME_SILENCE_S:
+            self._unneeded = 0
         if latched_s is None:
-            self._apart_s = RESUME_SILENCE_S
+            self._unneeded += 1
+            if self._unneeded >= RESUME_UNNEEDED:
+                self._apart_s = RESUME_SILENCE_S
             return "not stopped"
         quiet_s = now_s - latched_s
         if not quiet_s >= RESUME_QUIET_S:
@@ -46,4 +51,5 @@ class Resumes:
             )
         if not quiet_s >= RESUME_QUIET_S:
             return f"not resumed: stopped {quiet_s:.1f} s ago; call resume {RESUME_QUIET_S:g} s after a stop or later"
+        self._unneeded = 0
         return ""

@@ -995,7 +995,7 @@ def test_a_client_that_repeated_resume_before_a_stop_never_undoes_it(hz: float, 
     now = 100.0
     controller.on_state(ArmState(now, DOWN, 0.0), now)
     controller.start(now)
-    for _ in range(max(1, round(2 * hz))):
+    for _ in range(max(3, round(2 * hz))):
         now += 1 / hz
         assert controller.resume(now) == "not stopped"
     stopped_s = now + share / hz
@@ -1017,6 +1017,18 @@ def test_a_client_that_repeats_resume_from_the_stop_on_never_undoes_it(hz: float
         assert rig.controller.resume(rig.now).startswith("not resumed")
     rig.run(1.1)
     assert rig.controller.resume(rig.now).startswith("resumed")
+
+
+@pytest.mark.parametrize("slips", [1, 2])
+def test_a_person_who_calls_resume_of_an_arm_that_only_holds_may_resume_it_once_it_is_stopped(slips: int) -> None:
+    controller = Controller(ControllerConfig())
+    controller.start(100.0)
+    for run in range(5):  # the slips of one stop are forgotten at the next
+        now = 101.0 + 3.0 * run
+        for _ in range(slips):
+            assert controller.resume(now) == "not stopped"
+        controller.stop(now)
+        assert controller.resume(now + 1.2).startswith("resumed")
 
 
 @pytest.mark.parametrize(
@@ -1044,7 +1056,8 @@ def test_what_the_caller_refuses_counts_as_a_call() -> None:
     """A program that repeats resume is not forgotten while something else keeps it from succeeding."""
     controller = Controller(ControllerConfig())
     controller.start(100.0)
-    assert controller.resume(101.0) == "not stopped"
+    for k in range(3):
+        assert controller.resume(101.0 + 0.1 * k) == "not stopped"
     controller.stop(101.5)
     for k in range(10):
         assert controller.resume(102.0 + k, "somebody else speaks").startswith("not resumed")

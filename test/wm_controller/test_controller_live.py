@@ -46,7 +46,7 @@ BEGINS_S, FALLS_S = 0.1, 0.06
 #: How often the queue orders are tried; a campaign sets it to 20.
 REPEATS = int(os.environ.get("WM_LIVE_REPEATS", "1"))
 
-# The clock that a person sets is that of this one process: SIGUSR1 sets it 10 s back, SIGUSR2 forward.
+# The clock that a person sets is that of this one process. The three signals are such as end no process.
 CONTROLLER = """
 import signal, sys
 from wm_controller.controller_node import ControllerNode
@@ -72,9 +72,9 @@ def shift(by_s):
 def fail(*_):
     Shifted.fails = True
 
-signal.signal(signal.SIGUSR1, shift(-10.0))
-signal.signal(signal.SIGUSR2, shift(10.0))
-signal.signal(signal.SIGALRM, fail)
+signal.signal(signal.SIGURG, shift(-10.0))
+signal.signal(signal.SIGWINCH, shift(10.0))
+signal.signal(signal.SIGCHLD, fail)
 sys.exit(run_node(Shifted))
 """
 #: Starts the controller and lives on, as ``ros2 launch`` does.
@@ -250,13 +250,11 @@ class Cell:
 
 
 @pytest.fixture
-def cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cell]]:
-    # Of a controller that was killed the graph tells for 20 s: each has a domain of its own.
-    domains = itertools.count(int(os.environ["ROS_DOMAIN_ID"]) + int(time.monotonic() * 7) % 90)
+def cells(tmp_path: Path, new_domain: Callable[[], None]) -> Iterator[Callable[..., Cell]]:
     made: list[Cell] = []
 
     def make(*args: object, **more: object) -> Cell:
-        monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + next(domains) % 101))
+        new_domain()  # of a controller that was killed the graph tells for 20 s
         made.append(Cell(tmp_path, *args, **more))  # type: ignore[arg-type]
         return made[-1]
 
@@ -267,7 +265,7 @@ def cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
 # --- clocks -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("number", "by_s"), [(signal.SIGUSR1, -10.0), (signal.SIGUSR2, 10.0)], ids=["back", "forward"])
+@pytest.mark.parametrize(("number", "by_s"), [(signal.SIGURG, -10.0), (signal.SIGWINCH, 10.0)], ids=["back", "forward"])
 def test_the_machines_clock_is_set(cells: Callable[..., Cell], kind: str, number: signal.Signals, by_s: float) -> None:
     cell = cells(kind)
     cell.move()
@@ -307,16 +305,19 @@ def test_a_simulated_clock_that_never_starts(cells: Callable[..., Cell]) -> None
 
 # --- ends -------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGTSTP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD, signal.SIGTSTP],
+)
 def test_every_way_out_stops_the_arm(cells: Callable[..., Cell], kind: str, number: signal.Signals) -> None:
-    """SIGALRM stands for a bug: here it makes the tick raise."""
+    """SIGCHLD stands for a bug: here it makes the tick raise."""
     cell = cells(kind)
     cell.move()
     since_s = cell.signal(number)
     if number == signal.SIGTSTP:
         cell.until(lambda: cell.mode == "stopped", "it is not stopped")
     else:
-        assert cell.process.wait(10.0) == (1 if number == signal.SIGALRM else 0)
+        assert cell.process.wait(10.0) == (1 if number == signal.SIGCHLD else 0)
         cell.until(lambda: cell.mode == "stopped", "it does not say that it is stopped", 2.0)
     time.sleep(0.2)
     assert cell.moves[-1][1] < 1e-7, "the last thing that the arm hears is to rest"
@@ -371,4 +372,4 @@ def test_calls_do_not_raise_the_rate_of_the_stream(cells: Callable[..., Cell]) -
         calls.append(cell.clients["start"].call_async(Trigger.Request()))
         time.sleep(0.002)
     rate_hz = (len(cell.sent_s) - before) / (time.monotonic() - since_s)
-    assert sum(call.done() for call in calls) > 100 and rate_hz < 60.0
+    assert sum(call.done() for call in calls) > 30 and rate_hz < 60.0

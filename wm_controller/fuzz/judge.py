@@ -26,7 +26,7 @@ Vec = tuple[float, float, float]
 #: What a person may count on, each with the source of the number.
 RESUME_QUIET_S = 1.0  # who pressed stop has time to see what happens
 RESUME_AGAIN_S = 0.3  # nobody presses a button more than three times a second; a script does
-RESUME_VAIN_S = 5.0  # who calls it when there is nothing to resume does not look; silence is asked of a script
+RESUME_VAIN_S, VAIN = 5.0, 3  # who calls it so often for nothing does not look; silence is asked of a script
 HOLD_PATIENCE_S = 2.0  # after a longer hold people have come near: motion needs a person's word
 FIRST_PLAN_S = 10.0  # how long a planner may think after start or resume
 HORIZON_S = 3.0  # three steps of JEPA-WMs' DROID planner (1 s each)
@@ -82,7 +82,7 @@ class Judge:
         self._may_leave: set[str] = set()  # the calls that a mode may be left by: start, resume; since the last tick
         self._stop_s = self._resume_s = self._word_s = self._ran_s = -inf
         self._stopped = False  # since the last tick
-        self._vain, self._early = False, 0  # whether resume is called for nothing, and how often too soon after a stop
+        self._vain = self._early = 0  # how often resume is called for nothing, and too soon after a stop
         self._first_plan = False  # whether the first plan after a word of a person is waited for
         self._licence: Licence | None = None
         self._plan_stamp_s = self._plans_from_s = -inf
@@ -128,18 +128,19 @@ class Judge:
             self.blame("resumed at once after a stop")
         since_s = now_s - self._resume_s
         if since_s >= RESUME_VAIN_S:
-            self._vain, self._early = False, 0
+            self._vain = self._early = 0
         elif since_s >= RESUME_QUIET_S:
             self._early = 0
         if done and since_s < RESUME_AGAIN_S - _TINY:
             self.blame("resumed by a call that is repeated")
-        if done and (self._vain or self._early > 1):
+        if done and (self._vain >= VAIN or self._early > 1):
             self.blame("resumed by a program that does not look")
         self._resume_s = now_s
-        self._vain |= not done and self.mode not in LATCHED and not self._stopped
+        self._vain += not done and self.mode not in LATCHED and not self._stopped
         self._early += not done and now_s - self._stop_s < RESUME_QUIET_S - _TINY
         if done:
             self._stopped = False
+            self._vain = 0
             self._may_leave.add("resume")
             self._latches.clear()
             self._begin(now_s)

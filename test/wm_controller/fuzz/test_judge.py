@@ -143,8 +143,9 @@ def resumes_at_once(s: Scene) -> None:
 
 
 def resumes_without_looking(s: Scene) -> None:
-    s.go("running", 5)
-    s.judge.resume(s.now, False)
+    for _ in range(3):
+        s.go("running", 5)
+        s.judge.resume(s.now, False)
     s.judge.stop(s.now)
     s.go("stopped", 100)
     s.judge.resume(s.now, True)
