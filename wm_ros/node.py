@@ -186,9 +186,10 @@ class Signals:
         self.suspend = False
         self._ended_s: float | None = None
         for number in (*self.ENDING, *self.SUSPENDING):
-            # Who started the node with a signal ignored (nohup) meant it; a shell's background jobs ignore SIGINT, and
-            # Python ignores SIGPIPE and SIGXFSZ.
-            if signal.getsignal(number) != signal.SIG_IGN or number in (signal.SIGINT, signal.SIGTERM):
+            # Who started the node with a signal ignored (nohup) meant it, as did whoever handles one already; a shell's
+            # background jobs ignore SIGINT, and Python SIGPIPE and SIGXFSZ.
+            free = signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+            if free or number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._on_signal)
 
     @property

@@ -31,6 +31,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from wm_controller.interface import RESUME_SILENCE_S
 from wm_core.limits import Limits
 from wm_ros import convert, qos
 
@@ -360,7 +361,11 @@ def test_a_stop_wins_over_all_that_waits(cells: Callable[..., Cell], kind: str, 
         moves = len(cell.moves)
         time.sleep(0.9)
         assert cell.mode == "stopped" and all(moved < 1e-7 for _, moved in cell.moves[moves:]), order
-        assert cell.call("resume").success
+        answer = cell.call("resume")
+        if not answer.success:  # the one before came first, when nothing was stopped: as a program's would
+            assert "called again and again" in answer.message
+            time.sleep(RESUME_SILENCE_S + 0.1)
+            assert cell.call("resume").success
         cell.pose = cell.pose if cell.pose[1] < 0.2 else START.copy()
 
 

@@ -294,6 +294,15 @@ def test_it_is_told_before_it_is_suspended(tmp_path: Path, number: signal.Signal
     assert process.end()[:2] == (0, "closed True\n")
 
 
+def test_a_handler_that_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    others = {signal.SIGUSR1: print, signal.SIGALRM: signal.SIG_IGN, signal.SIGPROF: None, signal.SIGTERM: print}
+    monkeypatch.setattr(signal, "getsignal", lambda number: others.get(number, signal.SIG_DFL))
+    monkeypatch.setattr(signal, "signal", lambda number, _: taken.append(number))
+    Signals()
+    assert set(Signals.ENDING) - set(taken) == {signal.SIGUSR1, signal.SIGALRM, signal.SIGPROF}
+
+
 def test_nohup_is_respected(tmp_path: Path) -> None:
     process = Process(tmp_path, before=("nohup",))
     assert process.line() == "made"
