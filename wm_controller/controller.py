@@ -173,8 +173,8 @@ class Controller:
     def _still_wrong(self) -> str:
         """Why neither a start nor a resume would be heeded now, as a sentence; "" if it would."""
         robot, newest = self._watch.robot, self._past.newest
-        if robot is not None and robot.fault:
-            return robot.fault
+        if robot is not None and not robot.in_control:  # else the arm would set off when somebody activates it
+            return robot.fault if robot.fault else robot.hold
         for reason, latches in self._troubles.values():
             if latches:
                 return reason

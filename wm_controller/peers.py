@@ -117,4 +117,5 @@ class Peers:
             self._controller.end_run(f"the {name} was started anew")
         if name == self._role and values.get("done") is True and values.get("run") == self._controller.run:
             why = quoted(values.get("reason", ""), 120)[1:-1]
-            self._controller.end_run(f"the {name} is done" + (f": {why}" if why else ""))
+            how = "is done" if values.get("reached") is True else "has ended the run"
+            self._controller.end_run(f"the {name} {how}" + (f": {why}" if why else ""))

@@ -1150,6 +1150,23 @@ def test_a_robot_that_nobody_moves_holds_without_a_target_and_this_ends_by_itsel
     assert rig.run(TICK_S).mode == "running"
 
 
+@pytest.mark.parametrize("mode", ["OTHER", "IDLE", "GUIDING", "REFLEX", "USER_STOPPED", "AUTOMATIC_ERROR_RECOVERY"])
+def test_who_makes_the_robot_follow_does_not_set_it_off(mode: str) -> None:
+    """Neither a start nor a resume from before counts."""
+    rig = Rig(start=False)
+    rig.run(0.1)
+    rig.controller.on_robot(RobotHealth(rig.now, mode), rig.now)
+    assert rig.controller.start(rig.now).startswith(f"not started: the robot is in mode {mode}")
+    rig.controller.on_robot(RobotHealth(rig.now, "MOVE"), rig.now)
+    assert rig.controller.start(rig.now).startswith("started")
+    rig.controller.stop(rig.now)
+    rig.run(1.5)
+    rig.controller.on_robot(RobotHealth(rig.now, mode), rig.now)
+    assert rig.controller.resume(rig.now).startswith(f"not resumed: the robot is in mode {mode}")
+    rig.controller.on_robot(RobotHealth(rig.now, "MOVE"), rig.now)
+    assert rig.run(0.5).mode in ("stopped", "fault")
+
+
 def test_joints_and_heartbeats_hold() -> None:
     rig = Rig(robot="fr3", heartbeat_s=0.5)
     rig.plan(deltas(x=0.03), 1.0)

@@ -362,13 +362,20 @@ def test_before_it_is_suspended_the_arm_is_stopped(rig: Rig) -> None:
 
 
 # --- peers ------------------------------------------------------------------------------------------------------------
+def test_a_run_that_is_given_up_is_not_said_to_be_done(rig: Rig) -> None:
+    rig.start()
+    rig.status(done=True, reached=False, run=rig.node._controller.run, reason="0 of 8 goal pictures are encoded")
+    assert rig.ticks(0.6) == "idle"
+    assert rig.reason == "the planner has ended the run: 0 of 8 goal pictures are encoded; call start"
+
+
 def test_the_run_ends_when_who_plans_says_so_of_this_run(rig: Rig) -> None:
     rig.start()
     run = rig.node._controller.run
     rig.status(done=True, run="ffffffff", reason="of another run")
     rig.status(done=False, run=run)
     assert rig.ticks(0.2) == "running"
-    rig.status(done=True, run=run, reason="the last goal was reached")
+    rig.status(done=True, reached=True, run=run, reason="the last goal was reached")
     assert rig.ticks(0.6) == "idle"
     assert rig.reason == "the planner is done: the last goal was reached; call start"
     assert rig.said[-1]["run"] != run
