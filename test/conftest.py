@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -56,3 +57,22 @@ def new_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     yield choose
     for lock in locks:
         lock.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nodes_are_collected_before_others_begin() -> Iterator[None]:
+    """Fast DDS can hang for ever where a participant is destroyed while another of its process is discovered.
+
+    A node that a test has left to the garbage collector must therefore be gone before the next one begins.
+    """
+    import rclpy
+
+    begin = rclpy.init
+
+    def collect_and_begin(*args: object, **more: object) -> object:
+        gc.collect()
+        return begin(*args, **more)
+
+    rclpy.init = collect_and_begin
+    yield
+    rclpy.init = begin
