@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +39,15 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["OMP_NUM_THREADS"] = "1"
 # MuJoCo chooses when it is first imported, by whichever test comes first.
 os.environ.setdefault("MUJOCO_GL", "egl")
+
+# A shell's background jobs ignore these, and so would all that the tests start and interrupt.
+for _number, _default in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _default)
 
 # A shared or throttled machine is slow at times; that is no failure.
 hypothesis.settings.register_profile("wm", deadline=None)
