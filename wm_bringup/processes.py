@@ -176,7 +176,7 @@ def _last_sentence(log: Path) -> str:
 
 
 def sentence_in(text: str) -> str:
-    """The last sentence for a user, as :func:`wm_ros.node.run_node` and :mod:`wm_bringup.cli` print it; "" if none."""
+    """The last sentence for a user, as :func:`wm_ros.run.run_node` and :mod:`wm_bringup.cli` print it; "" if none."""
     said = re.findall(r"^(?:wm|\w+_node): (.+)$", text, re.MULTILINE)
     return str(said[-1]) if said else ""
 

@@ -14,7 +14,8 @@ from std_srvs.srv import Trigger
 
 from wm_ros import qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, json_to_msg, run_node
+from wm_ros.node import WmNode, json_to_msg
+from wm_ros.run import run_node
 
 from .arms import make_arm
 from .clocks import Clocks

@@ -13,7 +13,8 @@ from sensor_msgs.msg import Image
 from wm_ros import convert, qos
 from wm_ros.clock import steady_s
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, run_node
+from wm_ros.node import WmNode
+from wm_ros.run import run_node
 
 from .node_config import CameraConfig
 from .sources import DeviceSource, SourceError, VideoSource, open_source

@@ -24,7 +24,8 @@ from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
 from wm_ros.clock import steady_s
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, json_to_msg, msg_to_json, run_node
+from wm_ros.node import WmNode, json_to_msg, msg_to_json
+from wm_ros.run import run_node
 
 from .encoder import Encoder, Latent
 from .frame_size import FrameSize

@@ -27,7 +27,8 @@ from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_ros import convert
 from wm_ros.diagnostics import Diagnostics, Health
-from wm_ros.node import WmNode, run_node
+from wm_ros.node import WmNode
+from wm_ros.run import run_node
 from wm_ros.worker import Worker
 
 from .calibration import CalibrationError, Move, RandomMoves, calibrate

@@ -21,7 +21,8 @@ from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, run_node
+from wm_ros.node import WmNode
+from wm_ros.run import run_node
 from wm_ros.voices import Voices
 from wm_ros.worker import Worker
 

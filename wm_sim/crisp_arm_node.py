@@ -42,7 +42,8 @@ from wm_core.robot_health import RobotHealth
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Health
 from wm_ros.franka_state import health_to_msg
-from wm_ros.node import msg_to_json, run_node
+from wm_ros.node import msg_to_json
+from wm_ros.run import run_node
 
 from .crisp_law import CONTROL_S, CrispLaw, filter_share
 from .failures import NONE, RECOVERY, Failure, Failures, Fingers, Wire

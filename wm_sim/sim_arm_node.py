@@ -26,7 +26,8 @@ from wm_core.errors import ConfigError
 from wm_core.pose import Array
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, json_to_msg, run_node
+from wm_ros.node import WmNode, json_to_msg
+from wm_ros.run import run_node
 
 from .layout import lay_out, truth
 from .node_config import SimArmConfig

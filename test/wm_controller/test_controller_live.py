@@ -51,7 +51,7 @@ REPEATS = int(os.environ.get("WM_LIVE_REPEATS", "1"))
 CONTROLLER = """
 import signal, sys
 from wm_controller.controller_node import ControllerNode
-from wm_ros.node import run_node
+from wm_ros.run import run_node
 
 class Shifted(ControllerNode):
     shift_s = 0.0
@@ -85,7 +85,9 @@ PARENT = "import subprocess, sys; child = subprocess.Popen(sys.argv[1:]); print(
 class Cell:
     """An arm that follows at once, one who plans to move along y for ever, and the clients of an operator."""
 
-    def __init__(self, folder: Path, kind: str, simulated: bool = False, parent: bool = False) -> None:
+    def __init__(
+        self, folder: Path, kind: str, simulated: bool = False, parent: bool = False, error: int | None = None
+    ) -> None:
         self.kind, self.simulated = kind, simulated
         self.shift_s, self.clock_runs, self.clock_back_s, self.clock_s = 0.0, simulated, 0.0, -1.0
         self.plans, self.planned_s = True, 0.0
@@ -123,7 +125,8 @@ class Cell:
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         self.process = subprocess.Popen(
             [sys.executable, "-c", PARENT, *command] if parent else command,
-            stdout=subprocess.PIPE, stderr=self.log, env=env, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=self.log if error is None else error, env=env, text=True,
+            start_new_session=True,
         )  # fmt: skip
         assert self.process.stdout is not None
         self.pid = int(self.process.stdout.readline()) if parent else self.process.pid
@@ -231,6 +234,11 @@ class Cell:
     def said(self, words: str) -> bool:
         return any(words in state["reason"] for state in self.states)
 
+    def babble(self) -> None:
+        """Give the controller cause for warnings."""
+        for text in ("{", "[]", "no report"):
+            self._status.publish(String(data=text))
+
     def signal(self, number: signal.Signals) -> float:
         now_s = time.monotonic()
         os.kill(self.pid, number)
@@ -327,6 +335,29 @@ def test_every_way_out_stops_the_arm(cells: Callable[..., Cell], kind: str, numb
         cell.signal(signal.SIGCONT)
         time.sleep(0.5)
         assert cell.mode == "stopped" and cell.said("suspended") and not cell._moving()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_has_to_read_what_it_says(cells: Callable[..., Cell], kind: str) -> None:
+    """A pipe that is full, as where the terminal of ``ros2 launch`` is paused: the first warning would wait for ever."""
+    theirs, ours = os.pipe()
+    os.set_blocking(ours, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(ours, b"x" * 4096):
+            pass
+    os.set_blocking(ours, True)
+    cell = cells(kind, error=ours)
+    cell.move()
+    cell.babble()
+    cell.until(lambda: cell.mode == "running" and cell._moving(), "it does not go on")
+    since_s = time.monotonic()
+    assert cell.call("stop").success
+    cell.assert_brakes(since_s)
+    assert cell.mode == "stopped"
+    cell.signal(signal.SIGTERM)
+    assert cell.process.wait(10.0) == 0
+    os.close(ours)
+    os.close(theirs)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])

@@ -16,7 +16,8 @@ from std_srvs.srv import Trigger
 from wm_core.errors import ConfigError
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health
-from wm_ros.node import WmNode, run_node
+from wm_ros.node import WmNode
+from wm_ros.run import run_node
 
 PERIOD_S = 0.01
 JUMPS_S = {"back": -10.0, "forward": 10.0}

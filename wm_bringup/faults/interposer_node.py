@@ -26,7 +26,8 @@ from trajectory_msgs.msg import JointTrajectory
 from wm_core.errors import ConfigError
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health
-from wm_ros.node import WmNode, json_to_msg, run_node
+from wm_ros.node import WmNode, json_to_msg
+from wm_ros.run import run_node
 
 from . import alter
 

@@ -56,6 +56,8 @@ class Key(Injection):
     def end(self, site: Site) -> float:
         if self.key == CTRL_Z:
             os.kill(site.launcher, signal.SIGCONT)
+        if self.key == CTRL_S and site.keyboard is not None:
+            site.keyboard.press(CTRL_Q)
         return super().end(site)
 
 
@@ -72,4 +74,4 @@ class DiskFull(Injection):
         return now_s
 
 
-CTRL_C, CTRL_Z, CLOSED = b"\x03", b"\x1a", b""
+CTRL_C, CTRL_Q, CTRL_S, CTRL_Z, CLOSED = b"\x03", b"\x11", b"\x13", b"\x1a", b""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wm_controller import launcher
 from wm_controller.interface import HEARTBEAT_CEILING_S
 from wm_core.errors import ConfigError, quoted
 from wm_core.limits import CEILING
@@ -20,7 +21,7 @@ from wm_core.names import meant
 from .clocks import SetClock, SimulatedClock
 from .inject import Alter, Freeze, Injection, Kill, Load, SecondController, SecondRun
 from .interposer_node import RIVAL
-from .launched import CLOSED, CTRL_C, CTRL_Z, DiskFull, Key, LauncherSignal, WmSignal
+from .launched import CLOSED, CTRL_C, CTRL_S, CTRL_Z, DiskFull, Key, LauncherSignal, WmSignal
 from .measure import AT_REST, FAULT, HOLDING, RUNNING, SILENT, STOPPED
 from .services import SetParameters, Spam
 
@@ -36,6 +37,8 @@ RIVAL_S = 1.25
 CLOCK_S = 0.1
 #: The controller looks at its launcher ten times a second.
 LAUNCHER_S = 0.2
+#: ``wm`` shows a line twice a second or more; the controller then waits for its heartbeat.
+LAUNCHER_BEAT_S = 0.5 + launcher.HEARTBEAT_S
 #: A node that ends in order is told so by a signal, which its executor sees after 50 ms at most; ``wm`` asks first.
 END_S = 0.5
 #: An arm that does not follow is given about a second, as a slow one follows late.
@@ -211,6 +214,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("wm_suspended_unasked", WmSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=1),
     Fault("terminal_closed", Key(CLOSED), (SILENT,), END_S, lasts_s=3.0, exits=129),
     Fault("ctrl_c", Key(CTRL_C), (SILENT,), END_S, lasts_s=3.0, exits=130),
+    # Its next word waits for a reader, and then so does its heartbeat.
+    Fault("ctrl_s", Key(CTRL_S), AT_REST, LAUNCHER_BEAT_S, lasts_s=4.0, exits=1),
     Fault("ctrl_z", Key(CTRL_Z), _LATCHED, END_S, lasts_s=3.0, exits=1),
     _harmless("disk_full", DiskFull(), exits=2),
     # Those who call.
