@@ -339,7 +339,7 @@ def test_every_way_out_stops_the_arm(cells: Callable[..., Cell], kind: str, numb
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nobody_has_to_read_what_it_says(cells: Callable[..., Cell], kind: str) -> None:
-    """A pipe that is full, as where the terminal of ``ros2 launch`` is paused: the first warning would wait for ever."""
+    """A pipe that is full, as where the terminal of ``ros2 launch`` is paused: a warning would wait for ever."""
     theirs, ours = os.pipe()
     os.set_blocking(ours, False)
     with contextlib.suppress(BlockingIOError):
