@@ -34,17 +34,19 @@ from rclpy.validate_namespace import validate_namespace
 from wm_core import seeds
 from wm_core.errors import ConfigError, WmError, quoted
 from wm_core.names import unknown
-from wm_models.bundle import Bundle
 from wm_planner.goals import load_goals
 from wm_ros import params
 
-from . import graph, lifeline, paths
+from . import bundles, graph, lifeline, paths
 from .processes import CONTROLLER, sentence_in
 
 #: Arguments by name: default, and what they are.
 COMMON = {
     "mode": ("", f"{', '.join(graph.MODES)}: simulated or real; '' is sim, where no other argument is of a real arm"),
-    "model": (paths.DEFAULT_BUNDLE, "model bundle: a name below models/, or a folder"),
+    "model": (
+        "",
+        f"model bundle: a name below models/, or a folder; '' is {paths.DEFAULT_BUNDLE}, in simulation alone",
+    ),
     "arm": ("", "what moves the arm: a preset of config/arms, or a file; '' for that of the mode"),
     "camera": ("", "topic of a camera driver that runs already; '' starts the camera node of config/camera"),
     "seed": ("", "simulated scene, and moves of a calibration; '' is 0"),
@@ -73,13 +75,10 @@ def describe() -> LaunchDescription:
             raise ConfigError("a real arm needs goal:=FOLDER, a folder of goal pictures")
         if real and given["seed"]:
             raise ConfigError(f"nobody reads seed:={given['seed']}: a real arm has no simulated scene; leave it out")
-        if given["dry_run"].lower() not in ("true", "false"):
-            raise ConfigError(f"dry_run:={given['dry_run']} must be true or false")
         if given["goal"]:
             load_goals(given["goal"])
         goal = Path(given["goal"]).absolute() if given["goal"] else paths.new_run_folder() / "goals"
-        dry_run = given["dry_run"].lower() == "true"
-        return graph.pick_place(**common, goal=goal, dry_run=dry_run, record_goal=not given["goal"])
+        return graph.pick_place(**common, goal=goal, dry_run=_dry(given), record_goal=not given["goal"])
 
     return _describe(PICK_PLACE, declare, real=("arm", "camera", "goal"))
 
@@ -120,14 +119,24 @@ def _describe(
         common |= {"mode": given["mode"] or "sim", "seed": seeds.checked(given["seed"] or 0)}
         common |= {"drop_guards": [word.strip() for word in given["drop_guards"].split(",") if word.strip()]}
         # What would end a node is said before anything is started.
-        bundle = Bundle.load(paths.bundle_folder(given["model"]))
+        warnings: list[str] = []
+        bundle = bundles.chosen(given["model"], common["mode"], _dry(given), warnings.append)
         common |= {"bundle": bundle.path.resolve(), "launcher_pid": os.getpid()}
-        return _start(declare(given, common), common["mode"], given["namespace"], context)
+        said = [LogInfo(msg=sentence) for sentence in warnings]
+        return [*said, *_start(declare(given, common), common["mode"], given["namespace"], context)]
 
     declared = [
         DeclareLaunchArgument(name, default_value=value, description=text) for name, (value, text) in arguments.items()
     ]
     return LaunchDescription([*declared, OpaqueFunction(function=start)])
+
+
+def _dry(given: Given) -> bool:
+    """Whether nothing is to move; a calibration has no such argument. Raises ConfigError."""
+    word = given.get("dry_run", "false")
+    if word.lower() not in ("true", "false"):
+        raise ConfigError(f"dry_run:={word} must be true or false")
+    return word.lower() == "true"
 
 
 def _given() -> list[list[Any]]:

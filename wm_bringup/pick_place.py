@@ -22,11 +22,10 @@ from wm_controller.supervisor import LATCHED
 from wm_core import results
 from wm_core.config import parse_yaml
 from wm_core.errors import ConfigError, WmError
-from wm_models.bundle import Bundle
 from wm_planner.goals import load_goals
 from wm_ros import params
 
-from . import graph, paths, report
+from . import bundles, graph, paths, report
 from .cli import EXIT_CANNOT_RUN
 from .monitor import UNKNOWN, Monitor
 from .processes import CONTROLLER, NO_LOG_FILES, Processes
@@ -69,8 +68,7 @@ class PickPlace:
             raise ConfigError(f"--max-seconds {arguments.max_seconds} must be positive")
         if arguments.mode == "real" and arguments.goal is None:
             raise ConfigError("a real arm needs --goal, a folder of goal pictures")
-        self._bundle = paths.bundle_folder(arguments.model)
-        Bundle.load(self._bundle)
+        self._bundle = bundles.chosen(arguments.model, arguments.mode).path
         if arguments.goal is not None:
             load_goals(arguments.goal, complain)
         self._settings = parse_settings(arguments.set)

@@ -26,6 +26,10 @@ from wm_core.names import meant
 FORMAT = 1
 SPEC_NAME = "bundle.yaml"
 CARD_NAME = "CARD.md"
+#: What a bundle may say of the pictures that it was trained on: those of this repository's simulator alone, none at all
+#: (random weights), or "", which says nothing. With the first two no real arm is moved.
+SIMULATOR, NOTHING = "simulator", "nothing"
+TRAINED_ON = (SIMULATOR, NOTHING, "")
 
 Triple = tuple[float, float, float]
 Seven = tuple[float, float, float, float, float, float, float]
@@ -110,6 +114,7 @@ class BundleSpec:
     ``energy`` is the distance that the model is planned with: mean over tokens and channels of |d| or of d squared.
     ``history`` is the longest window of frames that the predictor looks back on: imagined frames fill it up, and then
     it slides. ``precision`` is that of the weights in the graphs, whose inputs and outputs are float32 in any case.
+    ``trained_on`` is one of TRAINED_ON.
     ``model`` is the ``Config`` of the architecture, from which :mod:`wm_models.architectures` builds it again.
     """
 
@@ -123,6 +128,7 @@ class BundleSpec:
     pose_frame: str = "tcp"
     energy: str = "l2"
     history: int = 1
+    trained_on: str = ""
     model: dict[str, Any] = field(default_factory=dict)
     precision: str = "float32"
     format: int = FORMAT
@@ -137,6 +143,10 @@ class BundleSpec:
         _require(
             self.precision in ("float32", "float16", "bfloat16"),
             f"precision must be 'float32', 'float16' or 'bfloat16', not '{self.precision}'",
+        )
+        _require(
+            self.trained_on in TRAINED_ON,
+            f"trained_on must be '{SIMULATOR}', '{NOTHING}' or empty, not '{self.trained_on}'",
         )
         for name in self.files:
             _require(

@@ -14,7 +14,7 @@ from wm_core import config
 from wm_core.errors import BundleError
 
 from . import architectures, checkpoints
-from .bundle import ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec, write_bundle
+from .bundle import NOTHING, ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec, write_bundle
 from .export import export_bundle, save_weights
 
 Say = Callable[[str], None]
@@ -82,6 +82,7 @@ def random_bundle(
         preprocess=preprocess,
         action=ActionSpec((-0.075,) * 3 + (0.0,) * 3 + (-0.75,), (0.075,) * 3 + (0.0,) * 3 + (0.75,)),
         history=getattr(settings, "history", 1),
+        trained_on=NOTHING,
         model=model,
     )
     torch.manual_seed(seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wm_core.errors import WmError
-from wm_models.bundle import ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
+from wm_models.bundle import SIMULATOR, ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
 
 from .collect import FIRST_TRAINING_SEED
 from .recipes import build
@@ -44,6 +44,7 @@ def bundle_spec(setup: dict[str, Any]) -> BundleSpec:
         ),
         energy="l2",
         history=getattr(model.sizes, "history", 1),
+        trained_on=SIMULATOR,
         model=setup["model"],
     )
 

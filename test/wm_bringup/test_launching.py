@@ -108,6 +108,9 @@ def cell(tiny_bundle: Path, goal_folder: Path, small_planner: Path) -> list[str]
         (["camera:=/x", "mode:="], "camera:=/x is given, but not mode: say mode:=real, or mode:=sim"),
         (["arm:=droid", "mode:="], "arm:=droid is given, but not mode"),
         (["mode:=real", "goal:="], "a real arm needs goal:=FOLDER"),
+        (["mode:=real", "model:="], "mode real has no model of its own"),
+        (["mode:=real", "model:=", "dry_run:=true"], "name one that was trained for yours: model:=BUNDLE"),
+        (["mode:=real", "model:=panda_pick_place"], "the simulator's camera alone, so it moves no real arm"),
         (["mode:=real", "seed:=3"], "nobody reads seed:=3"),
         (["seed:=-1"], "the seed '-1' is no whole number within 0..4294967295; give one, such as 3"),
         (["seed:=9999999999999999999"], "the seed '9999999999999999999' is no whole number within 0..4294967295"),
@@ -161,6 +164,12 @@ def test_parameters_arrive_as_they_were_meant(launch: Launch, cell: list[str], t
     assert f"- '{odd}/planner.yaml'" in found.params["planner_node"]
     assert "kind: none" in found.params["controller_node"] or "arm.kind: none" in found.params["controller_node"]
     assert "launcher_pid" in found.params["controller_node"]
+
+
+def test_a_simulated_model_on_a_real_arm_is_only_looked_at(launch: Launch, cell: list[str]) -> None:
+    words = [*cell, "mode:=real", "model:=panda_pick_place", "dry_run:=true"]
+    found = launch(*words, "camera:=/cam/image", NODES="3")
+    assert "without dry_run:=true it is refused" in found.text and len(found.started) == 3
 
 
 def test_a_namespace_is_that_of_all_nodes(launch: Launch, cell: list[str]) -> None:
@@ -242,4 +251,5 @@ def test_calibration_has_its_own_arguments(launch: Launch, cell: list[str]) -> N
     assert "no launch argument 'goal'" in launch(*cell, file=file).text
     assert "out:=FOLDER/camera.yaml is given, but not mode" in launch("out:=FOLDER/camera.yaml", file=file).text
     assert "needs out:=FILE" in launch(cell[0], "mode:=real", file=file).text
+    assert "mode real has no model of its own" in launch("mode:=real", "out:=camera.yaml", file=file).text
     assert set(launching.CALIBRATE) == {*launching.COMMON, "out"}

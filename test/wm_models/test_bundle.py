@@ -80,6 +80,7 @@ def test_graph_that_is_not_listed(bundle):
         ({"preprocess": {"height": 8, "width": 8, "gamma": 2.0}}, "gamma"),
         ({"format": 2}, "format 2"),
         ({"history": 0}, "history 0"),
+        ({"trained_on": "the moon"}, "the moon"),
         ({"energy": "cosine"}, "cosine"),
         ({"pose_frame": "wrist"}, "wrist"),
         ({"step_period_s": 0}, "step_period_s"),

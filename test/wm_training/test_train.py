@@ -65,6 +65,7 @@ def test_the_exported_bundle_equals_the_trained_model(run, tmp_path):
     card = (tmp_path / "bundle" / "CARD.md").read_text()
     assert "SIGReg" in card
     assert "{parity}" not in card
+    assert bundle.spec.trained_on == "simulator"
     world = WorldModel(Bundle.load(bundle.path))
     model, _ = load_model(run)
     frames = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)

@@ -31,8 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="BUNDLE",
-        default=paths.DEFAULT_BUNDLE,
-        help="model bundle: a name below models/, or a folder",
+        help=f"model bundle: a name below models/, or a folder (default: {paths.DEFAULT_BUNDLE}, in simulation alone)",
     )
     parser.add_argument(
         "--mode",
