@@ -82,6 +82,7 @@ class Controller:
         self._past = Past(config.limits.state_timeout_s)
         self._gripper: float | None = None
         self._seat: float | None = None  # of the gripper; until it was commanded once
+        self._told: float | None = None  # the gripper's last command since the last start or resume
         self._troubles: dict[str, tuple[str, bool]] = {}  # by source: why it is not usable, and whether that latches
         self._clock_fault = ""  # the last one; until there is a plan from after it
         self._due_stop = self._due_end = ""  # why the arm is to be stopped, or the run to end, as soon as it is at rest
@@ -161,7 +162,7 @@ class Controller:
         self._steps.forget(now_s)
         self._following.reset()
         self._troubles.pop("plan", None)
-        self._gripper = self._seat = None
+        self._gripper = self._seat = self._told = None
         self._ran, self._still_s, self._clock_fault = False, now_s, ""
 
     def _go_idle(self) -> None:
@@ -453,6 +454,9 @@ class Controller:
             # First the measured value, whatever the first step wants: a gripper acts on changes, and takes the first
             # value for what it is doing already.
             gripper, self._seat = (self._gripper if self._seat is None else self._seat), None
+            self._told = gripper
+        elif self._told is not None:
+            self._gripper = self._told  # what a step asked for and a hold kept back is asked by no plan after it
         return Command(self._target.pose, gripper, mode, self._supervisor.reason)
 
     def status(self, now_s: float) -> ControllerStatus:

@@ -252,6 +252,22 @@ def test_the_first_gripper_command_is_what_is_measured_whatever_the_first_plan_w
     assert rig.run(TICK_S).gripper == pytest.approx(0.85), "a short hold is no new beginning"
 
 
+@pytest.mark.parametrize("ticks", [1, 2])
+def test_what_a_hold_kept_from_the_gripper_is_not_told_after_it(ticks: int) -> None:
+    rig = Rig()
+    rig.gripper = 0.1
+    rig.run(TICK_S)
+    rig.plan(deltas(gripper=0.75))
+    told = rig.run(ticks * TICK_S).gripper
+    assert told == pytest.approx(0.1 if ticks == 1 else 0.85)
+    rig.controller.trouble("clock", "the clock was set")
+    assert rig.run(0.1).gripper is None
+    rig.controller.trouble("clock", "")
+    rig.plan(deltas(x=0.01))
+    assert rig.run(0.1).mode == "running"
+    assert rig.trace[-1].gripper == told, "the new plan asks for nothing"
+
+
 @pytest.mark.parametrize("end", ["stop", "fault", "end"])
 def test_after_a_stop_or_a_new_start_the_gripper_is_commanded_from_where_it_is(end: str) -> None:
     rig = Rig(execute_steps=3)
