@@ -94,7 +94,7 @@ class Judge:
         self._track: deque[tuple[float, NDArray, NDArray]] = deque()  # time, arm and target, while running
         self._well_s: dict[tuple[str, int], float] = {}  # when the arm was last not elsewhere, or led away, in m or rad
         self._arm: NDArray | None = None
-        self._arm_s = -inf
+        self._arm_s = self._timed_s = -inf  # of its last report, and of the last one that told when it was made
         self._twist: tuple[float, Vec, Vec] = (-inf, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
         self._coasts_until_s = inf  # when a twist must have become zero
 
