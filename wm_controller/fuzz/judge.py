@@ -174,10 +174,12 @@ class Judge:
 
     def measured(self, now_s: float, stamp_s: float, pose: NDArray, gripper: float) -> None:
         """A good report of the arm: when it was measured, TCP ``(6,)`` and gripper 0..1."""
-        before, since_s, told = self._arm, stamp_s - self._arm_s, "clock" not in self._causes
-        if told:  # by a clock that stands nobody can tell when it was measured
-            self._arm_s = stamp_s
-        if before is not None and told and _apart(pose, before)[0] > JUMP_M + JUMP_M_S * min(max(since_s, 0.0), 0.5):
+        before, since_s = self._arm, stamp_s - self._timed_s
+        self._arm_s = stamp_s
+        timed = "clock" not in self._causes  # by one that stands nobody can tell when it was measured
+        if timed:
+            self._timed_s = stamp_s
+        if before is not None and timed and _apart(pose, before)[0] > JUMP_M + JUMP_M_S * min(max(since_s, 0.0), 0.5):
             self.forbid("a pose that jumped", now_s, latch=True)
             self.allow("a pose that jumped")
         self._arm = pose
