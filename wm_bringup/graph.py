@@ -179,8 +179,7 @@ def _check_guards(cell: Cell, arm: Path, controller: ControllerNodeConfig, ours:
     if simulated:
         guards.check_simulated(controller, str(arm))
     if of_simulator and not simulated:
-        others = ", ".join(name for name in presets.arms() if name != ARMS["sim"])
-        raise ConfigError(f"{arm} is the simulator's arm, which mode {cell.mode} does not move; choose one of {others}")
+        raise ConfigError(guards.simulators(str(arm)))
     if of_simulator:
         if cell.drop_guards:
             raise ConfigError(

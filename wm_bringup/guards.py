@@ -16,6 +16,8 @@ from wm_core.errors import ConfigError, quoted
 from wm_core.limits import CEILING
 from wm_core.names import unknown
 
+from . import presets
+
 #: Configuration of the arm's preset, and the final one -> whether the second has the guard, as far as the first has it.
 Kept = Callable[[ControllerNodeConfig, ControllerNodeConfig], bool]
 
@@ -121,13 +123,16 @@ def check(
     """Refuse a configuration of an arm that drops a guard which is not in ``allowed``.
 
     ``source`` names the arm's preset in the sentence; for ``offered`` see :func:`dropped`. Raises ConfigError, also on
-    an allowance that is not needed: who gives it believes a guard to be off that is on.
+    an allowance that is not needed: who gives it believes a guard to be off that is on. Where guards are ``offered``,
+    a copy of the simulator's arm is refused as such: it has none to restore.
     """
     for name in allowed:
         if name not in GUARDS:
             raise ConfigError(unknown("guard", name, GUARDS))
     missing = dropped(preset, final, offered)
     if unasked := [name for name in missing if name not in allowed]:
+        if offered and not _foreign(final):
+            raise ConfigError(simulators(source))
         plural = "s" if len(unasked) > 1 else ""
         flags = " ".join(f"--drop-guard {name}" for name in unasked)
         values = [(name, value(preset, name), value(final, name)) for name in unasked if name in (*LIMITS, "robot")]
@@ -146,16 +151,29 @@ def check_simulated(final: ControllerNodeConfig, source: str) -> None:
 
     ``source`` names the arm's preset in the sentence. Raises ConfigError.
     """
-    ours = ControllerNodeConfig()  # the defaults are the simulated arm's
+    if key := _foreign(final):
+        raise ConfigError(
+            f"mode sim moves the simulated arm alone, and {key} = {quoted(str(value(final, key)))} of {source} and "
+            f"what stands above it is not its '{value(_SIMULATED, key)}'; choose mode mock_crisp or real for that arm"
+        )
+
+
+def simulators(source: str) -> str:
+    """The sentence that refuses the simulator's arm, under whatever name, where another one is to be moved."""
+    others = ", ".join(name for name in presets.arms() if name != "sim")
+    return (
+        f"{source} is the simulator's arm, which moves in mode sim alone; choose one of {others}, or give the topics "
+        "and the limits of force and torque of your arm"
+    )
+
+
+def _foreign(final: ControllerNodeConfig) -> str:
+    """The first key by which ``final`` speaks or listens to another arm than the simulated one; "" if none does."""
     keys = [f"measured.{name}_topic" for name in ("pose", "wrench", "gripper", "joints", "robot")]
     if final.arm.kind != "none":
         keys += ["arm.kind", "arm.pose_topic", *([] if final.arm.gripper.kind == "none" else _GRIPPER)]
-    for key in keys:
-        if value(final, key) != value(ours, key):
-            raise ConfigError(
-                f"mode sim moves the simulated arm alone, and {key} = {quoted(str(value(final, key)))} of {source} and "
-                f"what stands above it is not its '{value(ours, key)}'; choose mode mock_crisp or real for that arm"
-            )
+    return next((key for key in keys if value(final, key) != value(_SIMULATED, key)), "")
 
 
+_SIMULATED = ControllerNodeConfig()  # the defaults are the simulated arm's
 _GRIPPER = ("arm.gripper.kind", "arm.gripper.topic")

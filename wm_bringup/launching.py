@@ -257,6 +257,6 @@ class _Child:
         raise WmError(f"{self._name} {how}: {why}")
 
 
-_TEXTS = list[str]  # noqa: UP006: launch_ros does not know list[str]
+_TEXTS = list[str]
 #: The end of a process's words in which its last sentence is looked for, in characters.
 _REMEMBERED = 10_000

@@ -8,10 +8,11 @@ values of that key for which this one is read), such as ``{"twist": ("kind", ("t
 from __future__ import annotations
 
 import dataclasses
+import functools
 import reprlib
 import types
 import typing
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +28,13 @@ MOST_SAID = 400
 
 
 # --- from text to values ----------------------------------------------------------------------------------------------
-class _Loader(yaml.SafeLoader):
+if typing.TYPE_CHECKING:
+    from yaml import SafeLoader
+else:
+    SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, if it is there, is ten times as fast
+
+
+class _Loader(SafeLoader):
     """YAML 1.1 as PyYAML's safe loader reads it, but a key may stand only once, and nothing may contain itself."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -143,7 +150,7 @@ def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any
     """Raise ConfigError on what is wrong in this one layer; ``merged`` are all layers, ``above`` those over it."""
     if not isinstance(values, dict):
         raise ConfigError(f"{where} must be a mapping of keys to values, not {_shown(values)}")
-    hints, known = typing.get_type_hints(cls), {f.name: f for f in dataclasses.fields(cls) if f.init}
+    hints, known = _hints(cls), {f.name: f for f in dataclasses.fields(cls) if f.init}
     above = [layer for layer in above if isinstance(layer, dict)]
     for key, value in values.items():
         if key not in known:
@@ -171,10 +178,13 @@ def _section(hint: Any) -> tuple[Any, bool]:
     return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None), type(None) in kinds
 
 
+_hints: Callable[[Any], dict[str, Any]] = functools.cache(typing.get_type_hints)
+
+
 def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
     if not isinstance(values, dict):
         raise ConfigError(f"{where} must be a mapping of keys to values, not {_shown(values)}")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     known = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in values:
         if key not in known:

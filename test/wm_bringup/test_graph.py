@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wm_bringup import graph, paths, presets
+from wm_bringup import graph, paths
 from wm_core.config import load
 from wm_core.errors import ConfigError
 from wm_planner.planner import PlannerConfig
@@ -82,17 +82,6 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
 def test_a_seed_that_no_generator_takes_starts_nothing(seed: int, declared: Callable[..., graph.Graph]) -> None:
     with pytest.raises(ConfigError, match=f"the seed '{seed}' is no whole number within 0..4294967295; give one"):
         declared(seed=seed)
-
-
-@pytest.mark.parametrize("mode", ["real", "mock_crisp"])
-@pytest.mark.parametrize("dry_run", [False, True])
-@pytest.mark.parametrize("path", [False, True])
-def test_the_simulators_arm_is_of_the_simulator_alone(mode: str, dry_run: bool, path: bool) -> None:
-    arm = str(presets.arms()["sim"]) if path else "sim"
-    says = f"sim.yaml is the simulator's arm, which mode {mode} does not move; choose one of droid, fr3_crisp, "
-    with pytest.raises(ConfigError, match=says) as refused:
-        declare(mode, arm=arm, dry_run=dry_run)
-    assert "guard" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["config", "settings", "role", "plan_node", "launcher_pid", "launcher_heartbeat"])

@@ -63,15 +63,35 @@ def test_a_setting_drops_no_guard_either() -> None:
         declare(settings={"controller": {"force_stop_n": None}})
 
 
-@pytest.mark.parametrize("text", ["", "rate_hz: 50\n", "arm: {kind: pose_stream}\n"])
+@pytest.mark.parametrize(
+    "text", ["arm: {kind: twist_stream}\n", "arm: {pose_topic: x}\n", "measured: {gripper_topic: x}\n"]
+)
 def test_a_preset_of_ones_own_may_not_forget_a_guard_in_silence(text: str, tmp_path: Path) -> None:
     (tmp_path / "arm.yaml").write_text(text)
     with pytest.raises(
         ConfigError, match=r"force_hold_n, force_stop_n, torque_hold_nm, torque_stop_nm, robot, require"
     ):
         declare(arm=str(tmp_path / "arm.yaml"))
-    with pytest.raises(ConfigError, match="is the simulator's arm"):
-        declare(arm="sim")
+
+
+@pytest.mark.parametrize("mode", ["real", "mock_crisp"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_simulators_arm_is_no_other_under_whatever_name(mode: str, dry_run: bool, tmp_path: Path) -> None:
+    """Nothing of it is to be dropped: it has no guard."""
+    shipped = paths.share() / "config" / "arms" / "sim.yaml"
+    copies = {"mine.yaml": shipped.read_text(), "empty.yaml": "", "slow.yaml": "rate_hz: 50\nforce_hold_n: 15\n"}
+    for name, text in copies.items():
+        (tmp_path / name).write_text(text)
+    for arm in ("sim", str(shipped), *(str(tmp_path / name) for name in copies)):
+        with pytest.raises(ConfigError, match=r"is the simulator's arm.*fr3_crisp.*or give the topics") as error:
+            declare(mode, arm=arm, dry_run=dry_run)
+        assert "drop" not in str(error.value)
+
+
+def test_an_arm_that_speaks_on_the_simulators_topics_and_has_its_guards_is_another(tmp_path: Path) -> None:
+    limits = "force_hold_n: 15\nforce_stop_n: 30\ntorque_hold_nm: 10\ntorque_stop_nm: 20\n"
+    (tmp_path / "arm.yaml").write_text(f"{limits}robot: fr3\nrequire: [wrench, joints]\n")
+    assert declare(arm=str(tmp_path / "arm.yaml")).nodes
 
 
 def test_every_shipped_preset_has_all_guards() -> None:
