@@ -192,6 +192,10 @@ class Controller:
             )
         return ""
 
+    def unready(self, now_s: float) -> str:
+        """Why a start would be refused now, or would hold at once, as a sentence; "" if only a plan is missing."""
+        return self._still_wrong() or self._missing(now_s)
+
     # ------------------------------------------------------------------- input
 
     def trouble(self, source: str, reason: str, latch: bool = False) -> None:
@@ -372,16 +376,9 @@ class Controller:
             self._target.seat(None)
         if due := self._due_stop or self._due_end or self._due_rest:
             return due
-        # First the clock: by one that is off, every stamp looks wrong. A plan is the least of them: no other makes one.
-        for source in ("clock", *self._troubles):
-            if source != "plan" and source in self._troubles:
-                return self._troubles[source][0]
-        if newest is None:
-            return self._clock_fault or "no arm state yet; start the arm's driver"
-        if not now_s - newest.stamp_s <= self._limits.state_timeout_s:
-            return f"no arm state for {now_s - newest.stamp_s:.2f} s; see whether the arm's driver still runs"
-        if watched := self._watch.hold(now_s):
-            return watched
+        if missing := self._missing(now_s):
+            return missing
+        assert newest is not None  # else it is missing
         if self._supervisor.started:
             seated = self._target.position is not None
             slack = (OUTSIDE_SLACK_M, OUTSIDE_SLACK_RAD) if seated else (0.0, 0.0)
@@ -395,6 +392,19 @@ class Controller:
         if "plan" in self._troubles:
             return self._troubles["plan"][0]
         return (waiting := self._steps.hold(now_s)) and (self._clock_fault or waiting)
+
+    def _missing(self, now_s: float) -> str:
+        """What no motion can do without, as a sentence; "" if all is there."""
+        # First the clock: by one that is off, every stamp looks wrong. A plan is the least of them: no other makes one.
+        for source in ("clock", *self._troubles):
+            if source != "plan" and source in self._troubles:
+                return self._troubles[source][0]
+        newest = self._past.newest
+        if newest is None:
+            return self._clock_fault or "no arm state yet; start the arm's driver"
+        if not now_s - newest.stamp_s <= self._limits.state_timeout_s:
+            return f"no arm state for {now_s - newest.stamp_s:.2f} s; see whether the arm's driver still runs"
+        return self._watch.hold(now_s)
 
     def _lose_patience(self, now_s: float) -> None:
         """Stop an arm that was still for so long that nobody expects it to move: it was held, or nobody called tick."""

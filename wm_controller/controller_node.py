@@ -18,6 +18,7 @@ from wm_ros.node import WmNode, json_to_msg
 from wm_ros.run import run_node
 
 from .arms import make_arm
+from .briefing import Readiness, briefing
 from .clocks import Clocks
 from .controller import Controller
 from .node_config import ControllerNodeConfig
@@ -27,6 +28,8 @@ from .supervisor import IDLE, LATCHED, RUNNING, STOPPED
 
 #: A reason may hold a number that changes with each tick; it is published no more often than this.
 REASON_PERIOD_S = 0.2
+#: How often it is seen whether a start would do.
+READY_PERIOD_S = 0.5
 #: How long the last words on each topic are waited for when the node ends; one message takes a millisecond or two.
 DELIVERY_S = 0.1
 
@@ -54,6 +57,9 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._senses = Senses(self, self._controller, self._clocks, self._peers.plan_trouble, self._arm.take_state)
         self.create_timer(1.0 / c.rate_hz, self._tick)
         Diagnostics(self, self._health)
+        self._readiness = Readiness(self.resolve_service_name("start"))
+        self.create_timer(READY_PERIOD_S, self._say_readiness)
+        self.get_logger().info(briefing(self, self._peers.launcher_pid))
 
     def bad_message(self, topic: str, sentence: str) -> None:
         self._senses.bad_message(topic, sentence)
@@ -134,6 +140,11 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
             self._mode, self._reason, self._shown_s = mode, reason, now_s
             report = {"mode": mode, "reason": reason, "stamp_s": self._clocks.to_ros(now_s)}
             self._state.publish(json_to_msg({**report, "run": self._controller.run}))
+
+    def _say_readiness(self) -> None:
+        now_s = self._clocks.steady_s()
+        if said := self._readiness.say(now_s, self._mode == IDLE, self._controller.unready(now_s)):
+            self.get_logger().info(said)
 
     def _health(self) -> Health:
         status = self._controller.status(self._clocks.steady_s())

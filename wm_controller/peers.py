@@ -34,6 +34,9 @@ class Peers:
     Args:
         outputs: the topics that only ``node`` may publish.
         steady_s: the time, s.
+
+    Attributes:
+        launcher_pid: the process that started the stack, and that is watched.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Peers:
         c = node.config
         self._role, self._plans = c.role, f"{c.role}/plan"
         self._launcher = Launcher(c.launcher_pid)
+        self.launcher_pid = self._launcher.pid
         if blind := self._launcher.blind():
             node.get_logger().warning(blind)
         self._instances: dict[str, Any] = {}  # by node: which process reports

@@ -139,6 +139,26 @@ def build(cls: type[T], given: dict[str, Any], name: str) -> T:
     return config.from_layers(cls, layers(given, name), where)
 
 
+def _given(node: Node) -> dict[str, Any]:
+    """The parameters that a node was started with, but for ROS's own."""
+    # Declaring them as they come would end in a traceback for an empty list, which ROS takes for no value.
+    overrides: dict[str, Parameter] = node._parameter_overrides
+    return _configuring({name: _plain(parameter.value) for name, parameter in overrides.items()})
+
+
+def sources(node: Node) -> list[str]:
+    """Where the configuration of a node comes from, the lowest layer first: its files, then what was said beside them.
+
+    What was said is ``name = value``, all in one entry. Raises ConfigError as :func:`read` does.
+    """
+    given = _given(node)
+    files = _files(given, node.get_name())
+    said: dict[str, Any] = {}
+    for _, values in layers(given, node.get_name())[len(files) :]:
+        said |= flatten(values)
+    return [*files, *([", ".join(f"{name} = {value}" for name, value in said.items())] if said else [])]
+
+
 def read(node: Node, cls: type[T]) -> T:
     """The configuration of a node: defaults of ``cls``, then the files in the parameter ``config``, then parameters.
 
@@ -146,9 +166,7 @@ def read(node: Node, cls: type[T]) -> T:
     is declared, so that ``ros2 param list`` shows the whole configuration. Raises ConfigError on an unknown key or a
     wrong type.
     """
-    # Declaring them as they come would end in a traceback for an empty list, which ROS takes for no value.
-    overrides: dict[str, Parameter] = node._parameter_overrides
-    given = _configuring({name: _plain(parameter.value) for name, parameter in overrides.items()})
+    given = _given(node)
     _refuse_foreign(given, node.get_name())
     out = build(cls, given, node.get_name())
     declared = flatten(dataclasses.asdict(out))  # type: ignore[call-overload]
