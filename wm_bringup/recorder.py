@@ -87,6 +87,7 @@ class Recorder(Node):
     ) -> None:
         super().__init__("wm_recorder")
         self.record = Record()
+        self._said: set[State] = set()
         self._frame, self._by_arrival = frame, by_arrival
         self._not_the_arm = np.asarray(not_the_arm, dtype=np.float64)
         # A callback of two arguments also gets the times of the middleware; rclpy's own hints do not know of it.
@@ -118,6 +119,9 @@ class Recorder(Node):
             return  # the monitor counts it
         if not state.stamp_s > 0.0:
             return  # a rival's: no controller of ours knows no time
+        if state in self._said:
+            return  # said again, word for word
+        self._said.add(state)
         self.record.modes.append(Mode(self._time_s(state.stamp_s, info), state.mode, state.reason))
 
 

@@ -30,6 +30,8 @@ from .supervisor import IDLE, LATCHED, RUNNING, STOPPED
 REASON_PERIOD_S = 0.2
 #: How often it is seen whether a start would do.
 READY_PERIOD_S = 0.5
+#: What has not changed is said again, so that who hears nothing knows that the controller is gone.
+STATE_PERIOD_S = 0.5
 #: How long the last words on each topic are waited for when the node ends; one message takes a millisecond or two.
 DELIVERY_S = 0.1
 
@@ -47,7 +49,8 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._clocks = Clocks(self, self._controller)
         self._arm = make_arm(self, c.base_frame, c.arm, c.limits)
         self._state = self.create_publisher(String, "controller/state", qos.LATCHED)
-        self._mode, self._reason, self._shown_s = "", "", 0.0  # as last published
+        self._mode, self._reason, self._shown_s = "", "", 0.0  # as last published, ...
+        self._report = String()  # ... word for word
         self._tick_ms = Rolling()
         # Calls that wait are served in the order in which the services were made, also those of a suspended process.
         for name, answer in (("stop", self._on_stop), ("start", self._on_start), ("resume", self._on_resume)):
@@ -132,14 +135,19 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._show(status.mode, status.reason, now_s)
 
     def _show(self, mode: str, reason: str, now_s: float) -> None:
-        """Publish mode and reason if they are others; a latched mode is told to the arm itself."""
+        """Publish mode and reason if they are others, or as they were; a latched mode is told to the arm itself."""
         other = mode != self._mode
         if other and mode in LATCHED:
             self._arm.stop(at_once=mode == STOPPED)  # in a fault the targets still brake
-        if other or (reason != self._reason and now_s - self._shown_s >= REASON_PERIOD_S):
-            self._mode, self._reason, self._shown_s = mode, reason, now_s
+        since_s = now_s - self._shown_s
+        if other or (reason != self._reason and since_s >= REASON_PERIOD_S):
+            self._mode, self._reason = mode, reason
             report = {"mode": mode, "reason": reason, "stamp_s": self._clocks.to_ros(now_s)}
-            self._state.publish(json_to_msg({**report, "run": self._controller.run}))
+            self._report = json_to_msg({**report, "run": self._controller.run})
+        elif since_s < STATE_PERIOD_S:
+            return
+        self._shown_s = now_s
+        self._state.publish(self._report)
 
     def _say_readiness(self) -> None:
         now_s = self._clocks.steady_s()

@@ -2,8 +2,11 @@
 
 Anybody can show pictures, and a latent does not tell who showed its picture. So each carries the run that it belongs
 to: the planner's own folder the planner's instance, and is used as soon as it is encoded; everybody else's the run of
-the controller, and waits until someone asks for it. Whatever carries neither is left aside: it displaces nothing. Where
-more than one whole set waits, nobody can tell which one was meant: none is used.
+the controller, and waits until someone asks for it. Whatever carries neither is left aside: it displaces nothing.
+
+One set is what shares one stamp, one run and one count. Pictures that were meant as one but stamped one by one are so
+many parts of sets, or so many sets of one picture. Where more than one whole set waits, nobody can tell which one was
+meant: none is used.
 """
 
 from __future__ import annotations
@@ -81,7 +84,7 @@ class GoalSets:
         return self._progress(label)
 
     def add(self, label: Label, index: int, latent: Latents, run: str) -> Latents | None:
-        """Take the latent of one picture; ``run`` is the controller's.
+        """Take the latent of one picture; ``run`` is the one that goals can be shown for, "" for none.
 
         Returns the planner's own set (n, T, C) when it is complete. Raises GoalError with the
         reason why the picture is left aside.
@@ -90,7 +93,9 @@ class GoalSets:
             if self.in_use is not None:
                 return None  # a new encoder encodes them again
         elif not run or label.run != run:
-            self._leave(f"goal pictures of {quoted(label.run)} belong to no run" if label.run else NO_RUN)
+            self._leave(
+                f"goal pictures of {quoted(label.run)} belong to no run that lasts or is next" if label.run else NO_RUN
+            )
         if latent.shape != self._shape:
             self._leave(
                 f"a goal latent has shape {latent.shape}, the model's is {self._shape}; encode with the same bundle"
@@ -103,7 +108,7 @@ class GoalSets:
         if label == self._own:
             return self._stacked(label) if not known and len(mine) == label.count else None
         self._latents[label] = self._latents.pop(label)  # to the end: the newest
-        self._forget([other for other in self._latents if other.run != run])
+        self.keep(run)
         waiting = [other for other in self._latents if other != self._own]
         waiting.sort(key=self._whole)  # a set that is whole makes room last; among equals the oldest goes first
         self._forget(waiting[: max(0, len(waiting) - WAITING)])
@@ -121,19 +126,28 @@ class GoalSets:
                 f"publish them with the frame id subgoal_<k>_of_<n>_run_{run or '<run>'}"
             )
         if not self._whole(waiting):
-            raise GoalError(f"{self._progress(waiting)}; call again when all are")
+            parts = [label for label in self._of(run) if not self._whole(label)]
+            if len(parts) == 1:
+                raise GoalError(f"{self._progress(waiting)}; call again when all are")
+            raise GoalError(
+                f"goal pictures of {len(parts)} stamps wait, and no set is whole ({self._shown(parts)}); {ONE_SET}"
+            )
         if len(whole := self._waiting(run)) > 1:
+            shown = self._shown(whole)
             self.drop(run)
-            shown = ", ".join(f"{label.count} stamped {label.stamp_s:.3f}" for label in whole)
             raise GoalError(
                 f"{len(whole)} whole sets of goal pictures waited ({shown}), and which one is meant is not known: "
-                "all are dropped; end who else publishes them, publish one set under a new stamp, and call again"
+                f"all are dropped; end who else publishes them; {ONE_SET}"
             )
         return waiting, self._stacked(waiting)
 
     def drop(self, run: str) -> None:
         """Forget the whole sets that wait for this run: they cannot be used."""
         self._forget(self._waiting(run))
+
+    def keep(self, run: str) -> None:
+        """Forget what was shown for other runs: they have ended."""
+        self._forget([label for label in self._latents if label.run != run])
 
     def use(self, label: Label) -> None:
         """The set of this label, which :meth:`add` or :meth:`next` gave, is in use; no other waits any more."""
@@ -148,12 +162,18 @@ class GoalSets:
 
     def _waiting(self, run: str) -> list[Label]:
         """The whole sets of others that wait for this run."""
-        return [a for a in self._latents if a != self._own and run and a.run == run and self._whole(a)]
+        return [label for label in self._of(run) if self._whole(label)]
 
     def _newest(self, run: str) -> Label | None:
         """What waits for this run: the whole set that was shown last or, if none is whole, the last."""
-        labels = [label for label in self._latents if label != self._own and run and label.run == run]
-        return max(labels, key=lambda a: (self._whole(a), a.stamp_s), default=None)
+        return max(self._of(run), key=lambda a: (self._whole(a), a.stamp_s), default=None)
+
+    def _of(self, run: str) -> list[Label]:
+        """The sets and parts of sets of others that were shown for this run."""
+        return [label for label in list(self._latents) if label != self._own and run and label.run == run]
+
+    def _shown(self, labels: list[Label]) -> str:
+        return ", ".join(f"{len(self._latents[a])} of {a.count} stamped {a.stamp_s:.3f}" for a in labels)
 
     def _progress(self, label: Label) -> str:
         return f"{len(self._latents[label])} of {label.count} goal pictures are encoded"
@@ -169,6 +189,7 @@ class GoalSets:
         raise GoalError(sentence)
 
 
+ONE_SET = "the pictures of a set share one stamp: publish all of one set under one new stamp, and call again"
 NO_RUN = (
     "goal pictures that belong to no run are left aside; publish them with the frame id "
     "subgoal_<k>_of_<n>_run_<run> and call planner/use_goals"

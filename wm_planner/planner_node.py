@@ -75,7 +75,7 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         try:
             index, count, run = convert.parse_goal_frame(msg.header.frame_id)
             label = Label(run, convert.stamp_to_s(msg.header.stamp), count)
-            own = self._sets.add(label, index, convert.msg_to_latent(msg), self._role.runs.current)
+            own = self._sets.add(label, index, convert.msg_to_latent(msg), self._role.runs.open)
         except (GoalError, ValueError) as error:
             return self.warn(str(error))  # nobody asked for it: nothing changes
         self._pictures.missing = self._sets.own_missing
@@ -86,10 +86,14 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
                 self._goals_fault = str(error)
 
     def _on_use_goals(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """Use the goal pictures that wait for the present run or, while idle, for the next one."""
+        """Use the one set of pictures (of one stamp) that waits for the present run or, while idle, for the next."""
         runs = self._role.runs
         try:
-            if runs.done and runs.run == runs.current:
+            if not runs.mode:
+                raise GoalError(
+                    "the controller is silent, so that no run is known; see whether it runs, and call again"
+                )
+            if not runs.open:
                 raise GoalError("this run has ended; show the goals of the next one, which controller/state names")
             if rivals := self._showing.trouble(at_once=True):
                 self._sets.drop(runs.current)
@@ -97,7 +101,8 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
             label, latents = self._sets.next(runs.current)
             self._sets.drop(runs.current)  # used or refused, they are not to be asked for again
             self._use(label, latents)
-            response.success, response.message = True, f"{label.count} goal pictures are in use in run {label.run}"
+            said = f"{label.count} goal pictures, stamped {label.stamp_s:.3f}, are in use in run {label.run}"
+            response.success, response.message = True, said
         except GoalError as error:
             response.success, response.message = False, f"not used: {error}"
         return response
@@ -117,6 +122,7 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
 
     # --- plans --------------------------------------------------------------------------------------------------------
     def _on_mode(self, begins: bool) -> None:
+        self._sets.keep(self._role.runs.open)
         if begins:
             self._begin_anew(self._planner.reset)
         elif not self._role.runs.running:
@@ -153,7 +159,7 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         """``planner/status``: one JSON object per plan, and some per second while there is none."""
         sets = self._sets
         report = {"planned": planned, "reason": reason, "latency_ms": latency_ms, "subgoals": sets.count}
-        report |= {"pending": sets.pending(self._role.runs.current), "aside": sets.aside}
+        report |= {"pending": sets.pending(self._role.runs.open), "aside": sets.aside}
         report |= {"rivals": self._showing.trouble()}
         return report | {"subgoal": 0, "guardrail": "ok", "goals": [""] * sets.count, **self._figures()}
 

@@ -22,6 +22,9 @@ from .runs import Runs
 
 #: ``<role>/status`` is to come at least twice a second; the rest is for a busy machine.
 STATUS_PERIOD_S = 0.25
+#: ``controller/state`` is to come at least twice a second, too. The last one of a controller that was killed says
+#: "running" for ever.
+SILENT_S = 2.0
 #: Names for the controller's modes and runs are a few letters long.
 MOST_LETTERS = 64
 
@@ -32,8 +35,8 @@ class Role:
     Args:
         node: that gives the plans.
         name: of the role, one of ``wm_controller.node_config.ROLES``.
-        changed: called after each ``controller/state`` that could be read; its argument says whether a run begins that
-            plans are due for.
+        changed: called after each ``controller/state``, and when none comes any more; its argument says whether a run
+            begins that plans are due for.
         report: the values of a status, besides those of the role, when none was published for STATUS_PERIOD_S.
 
     Attributes:
@@ -49,7 +52,7 @@ class Role:
         self.instance = secrets.token_hex(4)
         self.runs = Runs()
         self.unreadable = 0
-        self._reported_s = 0.0
+        self._reported_s = self._heard_s = 0.0
         self._plans = node.create_publisher(JointTrajectory, f"{name}/plan", qos.COMMAND)
         self._status = node.create_publisher(String, f"{name}/status", qos.LATCHED)
         node.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
@@ -76,6 +79,8 @@ class Role:
         self._reported_s = steady_s()
 
     def _keep_alive(self) -> None:
+        if self.runs.mode and steady_s() - self._heard_s > SILENT_S:
+            self._lost()
         if steady_s() - self._reported_s >= STATUS_PERIOD_S / 2:
             self.say(self._report())
 
@@ -87,7 +92,12 @@ class Role:
                 raise ValueError("it must have a 'mode' and a 'run', both short words")
         except ValueError as error:
             self.unreadable += 1
-            self.runs.lost()
+            self._lost()
             said = f"{str(error)[:MOST_LETTERS]}: {quoted(msg.data)}"
             return self._node.warn(f"controller/state cannot be read, so nothing is planned; {said}")
+        self._heard_s = steady_s()
         self._changed(self.runs.hear(mode, run))
+
+    def _lost(self) -> None:
+        self.runs.lost()
+        self._changed(False)

@@ -50,6 +50,11 @@ class Runs:
         """Whether plans are due and the arm follows them: only then time counts."""
         return self.planning and self.mode == "running"
 
+    @property
+    def open(self) -> str:
+        """The run that goals can be shown for: the controller's; "" if that has ended here, or none is known yet."""
+        return "" if self.done and self.run == self.current else self.current
+
     def ready(self) -> None:
         """From now on a start may be followed: the goals are there."""
         with self._lock:
@@ -75,7 +80,7 @@ class Runs:
             return False
 
     def lost(self) -> None:
-        """What the controller says cannot be read: nothing is planned until it can."""
+        """The controller is silent, or cannot be read: nothing is planned until it can."""
         with self._lock:
             self.mode = ""
 

@@ -345,6 +345,18 @@ def test_the_gripper_begins_anew_with_start_and_resume(rig: Rig) -> None:
     assert rig.mode == "running" and rig.grippers[0] == 0.0, "what is measured"
 
 
+def test_the_state_is_said_again_word_for_word(rig: Rig) -> None:
+    """Twice a second, in every mode: so a reader tells a controller that stands from one that is gone."""
+    for prepare in (lambda: None, rig.start, lambda: rig.call("stop")):
+        prepare()
+        rig.ticks(0.3)
+        before = len(rig.said)
+        rig.ticks(3.0)
+        again = rig.said[before:]
+        assert 5 <= len(again) <= 7 and all(report == rig.said[before - 1] for report in again)
+        assert again[0]["mode"] == rig.mode
+
+
 def test_the_last_words(rig: Rig) -> None:
     rig.start()
     rig.events.clear()

@@ -55,6 +55,7 @@ class Cell(Node):
         self.create_subscription(JointTrajectory, "calibrate/plan", self._on_plan, qos.COMMAND)
         self.create_subscription(String, "calibrate/status", self._on_status, qos.LATCHED)
         self.create_timer(0.02, self._tick)
+        self.create_timer(0.5, lambda: self.say(self.mode))
         self.say("idle")
 
     def say(self, mode: str) -> None:

@@ -113,6 +113,36 @@ def test_of_two_whole_sets_none_is_used_and_one_alone_is_a_way_out(others: list[
     assert sets.next(RUN)[0].stamp_s == 9.0
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_pictures_that_are_stamped_one_by_one_are_no_set(count: int) -> None:
+    """The answer says what a set is and which stamps were found; all of them under one stamp are the way out."""
+    sets = GoalSets((1, 2), OWN)
+    fill(sets, OWN)
+    sets.use(OWN)
+    for k in range(3):
+        sets.add(Label(RUN, 5.0 + k, count), k if count == 3 else 0, latent(0.0), RUN)
+    with pytest.raises(GoalError) as error:
+        sets.next(RUN)
+    said = str(error.value)
+    assert all(f"1 of {count} stamped {stamp}" in said for stamp in ("5.000", "6.000", "7.000"))
+    assert "the pictures of a set share one stamp: publish all of one set under one new stamp, and call again" in said
+    assert len(said) < 400 and sets.in_use == OWN
+    fill(sets, Label(RUN, 9.0, 3))
+    assert sets.next(RUN)[0] == Label(RUN, 9.0, 3)
+
+
+def test_what_was_shown_for_other_runs_is_forgotten_and_the_own_set_is_not() -> None:
+    sets = GoalSets((1, 2), OWN)
+    fill(sets, OWN, but=2)
+    fill(sets, Label(RUN, 5.0, 2))
+    sets.keep(RUN)
+    assert sets.pending(RUN) == "2 of 2 goal pictures are encoded"
+    sets.keep("")
+    assert sets.pending(RUN) == "" and sets.own_missing == [2]
+    with pytest.raises(GoalError, match="no goal pictures wait"):
+        sets.next(RUN)
+
+
 def test_a_set_beside_parts_of_others_is_used() -> None:
     sets = GoalSets((1, 2))
     for stamp_s in (4.0, 6.0, 7.0):

@@ -15,8 +15,9 @@ import rclpy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from wm_planner import planner_node
+from wm_planner import planner_node, role
 from wm_planner.planner_node import PlannerNode
+from wm_planner.role import SILENT_S
 from wm_ros import convert, voices
 from wm_ros.node import json_to_msg
 
@@ -212,7 +213,7 @@ def test_pictures_of_the_run_are_used_when_they_are_asked_for(start: Callable[..
     rig.encode(A, 3)
     assert rig.see() == 1 and rig.status["subgoals"] == 2, "not before they are asked for"
     answer = rig.use_goals()
-    assert answer.success and answer.message == f"3 goal pictures are in use in run {A}"
+    assert answer.success and answer.message == f"3 goal pictures, stamped 1.000, are in use in run {A}"
     assert rig.see() == 1 and rig.status["subgoals"] == 3 and rig.status["subgoal"] == 0
     assert not rig.use_goals().success, "they are in use"
 
@@ -240,6 +241,55 @@ def test_a_start_without_goals_is_ended(start: Callable[..., Rig]) -> None:
     assert rig.use_goals().success
     rig.controller("holding", B)
     assert rig.see() == 1
+
+
+@pytest.mark.parametrize("end", ["done", "idle", "another"])
+def test_what_waited_for_a_run_that_has_ended_is_forgotten(start: Callable[..., Rig], folder, end: str) -> None:
+    rig = start(f"goal:={folder}")
+    rig.encode(None)
+    rig.controller("idle", A)
+    rig.controller("running", A)
+    rig.encode(A, 2)
+    assert rig.says()["pending"] == "2 of 2 goal pictures are encoded"
+    runs = rig.node._role.runs
+    if end == "done":
+        runs.finish(runs.turn, True)
+        assert rig.says()["pending"] == "", "at once, while the controller still runs"
+        rig.encode(A, 2, stamp_s=9.0)
+        assert rig.says()["pending"] == "" and "belong to no run" in rig.status["aside"]
+        assert "this run has ended" in rig.use_goals().message
+        rig.controller("running", A)
+    else:
+        rig.controller("idle" if end == "idle" else "running", B)
+    assert not rig.node._sets._latents and rig.says()["pending"] == ""
+    assert not rig.use_goals().success
+    assert rig.status["subgoals"] == 2
+
+
+def test_a_controller_that_is_gone_is_not_believed(
+    start: Callable[..., Rig], folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed, it says nothing more: its last word may be that it runs."""
+    rig, now_s = start(f"goal:={folder}"), [1000.0]
+    monkeypatch.setattr(role, "steady_s", lambda: now_s[0])
+    rig.encode(None)
+    rig.controller("idle", A)
+    rig.controller("running", A)
+    for _ in range(4):
+        now_s[0] += 0.5
+        rig.node._role._keep_alive()
+        rig.controller("running", A)
+        assert rig.see() == 1
+    now_s[0] += SILENT_S + 0.1
+    rig.node._role._keep_alive()
+    assert rig.status["reason"] == "the controller is silent" and rig.see() == 0
+    assert "the controller is silent" in rig.use_goals().message
+    rig.controller("running", A)
+    assert rig.see() == 1, "it was suspended"
+    now_s[0] += SILENT_S + 0.1
+    rig.node._role._keep_alive()
+    rig.controller("running", B)
+    assert rig.see() == 0 and rig.says()["done"], "another one, whose start was not seen"
 
 
 def test_goals_that_cannot_be_planned_with_leave_those_in_use(start: Callable[..., Rig], folder) -> None:

@@ -112,6 +112,21 @@ def test_a_result_of_an_earlier_turn_ends_nothing() -> None:
     assert not runs.done and runs.planning
 
 
+def test_for_which_run_goals_can_be_shown() -> None:
+    runs = heard()
+    assert runs.open == ""
+    runs.hear("idle", A)
+    assert runs.open == A
+    runs.hear("running", A)
+    assert runs.open == A
+    runs.finish(runs.turn, True)
+    assert runs.open == ""
+    runs.hear("stopped", A)
+    assert runs.open == ""
+    runs.hear("idle", B)
+    assert runs.open == B
+
+
 def test_what_cannot_be_read_stops_planning_until_it_can() -> None:
     runs = heard(("idle", A), ("running", A))
     runs.lost()

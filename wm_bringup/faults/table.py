@@ -33,6 +33,8 @@ PLAN_S = 0.25
 FROZEN_S = 1.0
 #: A new publisher has to be discovered, and the controller counts publishers at the rate of its diagnostics.
 RIVAL_S = 1.25
+#: The controller says its state twice a second, whether it has changed or not.
+SAID_S = 0.5
 #: A clock that is set is seen at the next tick.
 CLOCK_S = 0.1
 #: The controller looks at its launcher ten times a second.
@@ -187,7 +189,7 @@ FAULTS: tuple[Fault, ...] = (
     _garbage("planner/plan", detect_s=PLAN_S),
     _garbage("planner/status", detect_s=HEARTBEAT_S, lasts_s=5.0),
     _garbage("encoder/status", detect_s=HEARTBEAT_S, lasts_s=5.0),
-    _harmless("garbage_controller_state", Alter("controller/state", "garbage")),  # nothing is said while all is well
+    _garbage("controller/state", detect_s=SAID_S + PLAN_S),  # the planner cannot read it, and plans no more
     _garbage("arm/current_pose", loss_s=STATE_LOSS_S),
     _garbage("arm/wrench", loss_s=STATE_LOSS_S),
     _garbage("arm/gripper", loss_s=STATE_LOSS_S),
