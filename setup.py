@@ -58,7 +58,10 @@ setup(
         # Parses and builds graphs as TensorRT would, on a machine without a GPU.
         "tensorrt-check": ["tensorrt-rtx>=1.7,<2"],
         # transformers: its encoders are compared with ours.
-        "dev": ["pytest", "hypothesis", "ruff", "mypy", "types-PyYAML", "openvino>=2026.1,<2027", "transformers>=5,<6"],
+        "dev": [
+            *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-PyYAML"),
+            *("openvino>=2026.1,<2027", "transformers>=5,<6"),
+        ],
     },
     tests_require=["pytest"],  # without this, `colcon test` runs no test
     zip_safe=False,

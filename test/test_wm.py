@@ -53,6 +53,22 @@ def test_it_installs_once_and_then_only_runs(clone: Path) -> None:
     assert wm(clone, "eval") == (0, [f"-m wm_bringup.cli eval, from {clone}, safe 1"])
 
 
+def test_tests_are_installed_in_one_go_and_the_live_ones_run_alone(clone: Path) -> None:
+    status, said = wm(clone, "test")
+    assert status == 0 and [line.split()[:3] for line in said[:2]] == [["-m", "pip", "install"]] * 2
+    assert f"-e {clone}[ros,sim,train,dev]" in said[0] and "gym-hil" in said[1]
+    assert [line.partition(",")[0] for line in said[2:]] == [
+        "-m ruff check .",
+        "-m mypy",
+        "-m pytest -m not live -n 2 --dist loadfile",
+        "-m pytest -m live",
+    ]
+    assert [line.partition(",")[0] for line in wm(clone, "test", "test/wm_core", "-x")[1][2:]] == [
+        "-m pytest test/wm_core -x"
+    ]
+    assert len(wm(clone, "eval")[1]) == 1, "what the tests need includes what wm needs"
+
+
 @pytest.mark.parametrize("how", [shutil.copytree, shutil.move])
 def test_a_clone_in_another_place_installs_anew_and_runs_its_own_code(clone: Path, how) -> None:
     wm(clone)

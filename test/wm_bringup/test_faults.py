@@ -26,7 +26,7 @@ from wm_bringup import graph
 from wm_bringup.processes import Processes
 from wm_ros import convert, qos
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 class Relay(Node):

@@ -20,6 +20,8 @@ from std_msgs.msg import String
 
 from wm_ros import qos
 
+pytestmark = pytest.mark.live
+
 NODES = ("sim_arm", "encoder", "planner", "controller")
 
 

@@ -20,6 +20,8 @@ from wm_bringup.monitor import HEARTBEAT_PERIOD_S, Monitor
 from wm_controller.node_config import ControllerNodeConfig
 from wm_ros import convert, qos
 
+pytestmark = pytest.mark.live
+
 STATUS = {"planned": False, "subgoal": 1, "subgoals": 8, "done": False, "run": "aa"}
 SCENE = {"seed": 3, "placed": False, "goal_distance_m": 0.2}
 

@@ -24,6 +24,8 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from wm_bringup.processes import Processes
+
+pytestmark = pytest.mark.live
 children = Processes(Path(sys.argv[1]))
 children.start("stubborn", [sys.executable, "-c", sys.argv[2]])
 print(children._children["stubborn"].pid, flush=True)

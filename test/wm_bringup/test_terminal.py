@@ -15,6 +15,8 @@ import pytest
 LOOP = """
 import sys, time
 from wm_bringup.terminal import Interrupts, LiveLine, status_of
+
+pytestmark = pytest.mark.live
 line = LiveLine()
 with Interrupts() as interrupted:
     def around(suspend):

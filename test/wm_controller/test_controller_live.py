@@ -53,6 +53,8 @@ import signal, sys
 from wm_controller.controller_node import ControllerNode
 from wm_ros.run import run_node
 
+pytestmark = pytest.mark.live
+
 class Shifted(ControllerNode):
     shift_s = 0.0
     fails = False

@@ -21,7 +21,7 @@ from wm_perception.encoder_node import EncoderNode
 from wm_ros import convert, qos
 from wm_ros.node import json_to_msg
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 ME, RUN = "11111111", "0000000a"
 _numbers = itertools.count()

@@ -27,7 +27,7 @@ from wm_planner.node_config import CalibrateNodeConfig
 from wm_ros import convert, qos
 from wm_ros.node import json_to_msg, msg_to_json
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 YAW_DEG = 35.0
 START = np.array([0.47, 0.05, 0.15, np.pi, 0.0, 0.0])

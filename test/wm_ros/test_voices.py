@@ -13,6 +13,8 @@ from std_msgs.msg import Float64, String
 from wm_ros import voices
 from wm_ros.voices import UNKNOWN, Voices
 
+pytestmark = pytest.mark.live
+
 
 class Cell:
     """Nodes as if each had a process of its own; discovery runs in threads, so nothing needs to be spun."""

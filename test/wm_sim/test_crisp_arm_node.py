@@ -26,6 +26,8 @@ from wm_sim.failures import RECOVERY, Failure  # noqa: E402
 from wm_sim.node_config import CrispArmConfig  # noqa: E402
 from wm_sim.scene import HOME_POSE  # noqa: E402
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture(scope="module")
 def arm() -> Iterator[CrispArmNode]:

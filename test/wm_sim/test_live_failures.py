@@ -13,6 +13,8 @@ from live_stack import Planner, live_stack
 
 from wm_sim.failures import RECOVERY
 
+pytestmark = pytest.mark.live
+
 HOLDS, LATCHES = ("holding", "stopped", "fault"), ("stopped", "fault")
 OFF = "run chrony on both"
 

@@ -26,6 +26,8 @@ from wm_sim.node_config import SimArmConfig  # noqa: E402
 from wm_sim.scene import HOME_POSE  # noqa: E402
 from wm_sim.sim_arm_node import SimArmNode  # noqa: E402
 
+pytestmark = pytest.mark.live
+
 
 @pytest.fixture(scope="module")
 def arm() -> Iterator[SimArmNode]:

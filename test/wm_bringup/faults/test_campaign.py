@@ -15,6 +15,8 @@ import pytest
 from wm_bringup import proc
 from wm_bringup.faults.table import FAULTS
 
+pytestmark = pytest.mark.live
+
 
 def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "wm_bringup.cli", "faults", *map(str, words)]

@@ -14,6 +14,8 @@ import pytest
 from wm_bringup.faults import clocks
 from wm_bringup.faults.inject import NotHere, Site
 
+pytestmark = pytest.mark.live
+
 PROGRAM = "import sys, time\nfor _ in sys.stdin: print(time.time(), time.monotonic(), flush=True)"
 
 

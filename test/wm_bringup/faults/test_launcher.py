@@ -9,8 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from wm_bringup.faults import launcher
 from wm_core import results
+
+pytestmark = pytest.mark.live
 
 #: Stands for a node: any module that stays will do.
 MODULE = "stays"
