@@ -9,16 +9,13 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 
-from wm_core.config import within
 from wm_core.errors import WmError, quoted
-from wm_core.limits import HISTORY_S
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
@@ -30,6 +27,7 @@ from wm_ros.run import run_node
 from .encoder import Encoder, Latent
 from .frame_size import FrameSize
 from .frames import Frames
+from .node_config import EncoderConfig
 
 #: No latent for longer than this, and the node reports that it is not well.
 SILENCE_S = 1.0
@@ -37,24 +35,6 @@ SILENCE_S = 1.0
 STATUS_PERIOD_S = 0.25
 #: Many goal pictures may wait, unlike frames; one in 4K UHD has 25 MB.
 MOST_GOAL_BYTES = 3840 * 2160 * 3 + 1000
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """Parameters of encoder_node.
-
-    ``bundle`` is a folder; frames older than ``max_age_s`` are dropped; ``camera_frame`` is the frame id that images
-    must carry ("" takes any: camera drivers differ).
-    """
-
-    bundle: str = ""
-    backend: str = "onnxruntime"
-    threads: int = 1
-    max_age_s: float = 0.3
-    camera_frame: str = ""
-
-    def __post_init__(self) -> None:
-        within("max_age_s of the encoder", self.max_age_s, 0.001, HISTORY_S, "s")
 
 
 class EncoderNode(WmNode[EncoderConfig]):

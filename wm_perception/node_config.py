@@ -1,4 +1,4 @@
-"""The parameters of camera_node: the preset of a camera. Read where there is no ROS as well."""
+"""The parameters of camera_node (the preset of a camera) and of encoder_node. Read where there is no ROS as well."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from wm_core.axes import Axes
 from wm_core.config import within
+from wm_core.limits import HISTORY_S
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,21 @@ class CameraConfig:
         for name, low, high in (("width", 1, 20_000), ("height", 1, 20_000), ("fps", 0.1, 1000.0)):
             if (value := getattr(self, name)) is not None:
                 within(f"camera {name}", value, low, high)
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Parameters of encoder_node.
+
+    ``bundle`` is a folder; frames older than ``max_age_s`` are dropped; ``camera_frame`` is the frame id that images
+    must carry ("" takes any: camera drivers differ).
+    """
+
+    bundle: str = ""
+    backend: str = "onnxruntime"
+    threads: int = 1
+    max_age_s: float = 0.3
+    camera_frame: str = ""
+
+    def __post_init__(self) -> None:
+        within("max_age_s of the encoder", self.max_age_s, 0.001, HISTORY_S, "s")

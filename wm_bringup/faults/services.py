@@ -30,6 +30,8 @@ while True:
 
 #: Tries to loosen what guards the arm, and reports what was taken.
 _SET = """
+import tempfile
+
 import rclpy
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
@@ -37,7 +39,8 @@ rclpy.init()
 node = rclpy.create_node("setter")
 client = node.create_client(SetParameters, "controller/set_parameters")
 client.wait_for_service(20.0)
-wanted = {"limits.speed_m_s": 5.0, "force_stop_n": 1e9, "config": "/tmp/none.yaml", "use_sim_time": True, "own": 1}
+file = tempfile.NamedTemporaryFile(suffix=".yaml")  # it could be read
+wanted = {"limits.speed_m_s": 5.0, "force_stop_n": 1e9, "config": file.name, "use_sim_time": True, "own": 1}
 for name, value in wanted.items():
     request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
     answer = client.call_async(request)
