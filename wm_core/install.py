@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def extra(name: str) -> str:
     """The command that installs one of setup.py's extras where ``./wm`` runs.
@@ -9,3 +11,11 @@ def extra(name: str) -> str:
     The bare word ``pip`` is the system's for someone who only ever called ``./wm``: it refuses, or installs elsewhere.
     """
     return f".venv/bin/pip install -e '.[{name}]' (in the clone)"
+
+
+def package(name: str) -> str:
+    """The command that installs a package from PyPI, or upgrades it, for the Python that runs.
+
+    That is the clone's own one under ``./wm``, and the system's, or that of a virtual environment, in a ROS workspace.
+    """
+    return f"{sys.executable} -m pip install --upgrade {name}"

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wm_core import install
 from wm_core import pose as poses
 from wm_core.errors import WmError, quoted
 
@@ -322,12 +323,12 @@ def _import_mujoco() -> Any:
         import mujoco
     except ModuleNotFoundError as error:
         if error.name != "mujoco":
-            raise WmError(f"MuJoCo needs the module {error.name}: pip install mujoco brings it") from None
-        raise WmError("the simulator needs MuJoCo: pip install mujoco (./wm of the clone does it by itself)") from None
+            raise WmError(f"MuJoCo needs the module {error.name}: {install.package('mujoco')} brings it") from None
+        raise WmError(f"the simulator needs MuJoCo: {install.package('mujoco')}") from None
     except Exception as error:  # whatever the GL back end raises while it loads its libraries
         raise WmError(f"MuJoCo's offscreen GL does not load ({quoted(error)}); {_gl_advice()}") from None
     if not hasattr(mujoco, "MjSpec"):
-        raise WmError(f"the simulator needs a newer MuJoCo than {mujoco.__version__}: pip install --upgrade mujoco")
+        raise WmError(f"the simulator needs a newer MuJoCo than {mujoco.__version__}: {install.package('mujoco')}")
     return mujoco
 
 
@@ -336,7 +337,8 @@ def _assets() -> Path:
     folder = None if spec is None or spec.origin is None else Path(spec.origin).parent / "assets"
     if folder is None or not (folder / "panda.xml").is_file():
         where = "" if folder is None else f", which are not in {folder}"
-        raise WmError(f"the simulator needs the robot's meshes{where}: pip install --no-deps gym-hil==0.1.14")
+        how = install.package("--no-deps gym-hil==0.1.14")
+        raise WmError(f"the simulator needs the robot's meshes{where}: {how}")
     return folder
 
 

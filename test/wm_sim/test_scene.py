@@ -154,22 +154,25 @@ def test_an_empty_mujoco_gl_is_the_default():
 @pytest.mark.parametrize(
     ("stand_in", "says"),
     [
-        ("raise ModuleNotFoundError('gone', name='mujoco')", "needs MuJoCo: pip install mujoco"),
-        ("import no_such_gl", "needs the module no_such_gl: pip install mujoco"),
+        ("raise ModuleNotFoundError('gone', name='mujoco')", "needs MuJoCo: {python} -m pip install --upgrade mujoco"),
+        ("import no_such_gl", "needs the module no_such_gl: {python} -m pip install --upgrade mujoco"),
         ("raise ImportError('libEGL.so.1: cannot open shared object file')", "('libEGL.so.1: cannot open"),
-        ("__version__ = '2.3.7'", "a newer MuJoCo than 2.3.7: pip install --upgrade mujoco"),
+        ("__version__ = '2.3.7'", "a newer MuJoCo than 2.3.7: {python} -m pip install --upgrade mujoco"),
     ],
 )
 def test_a_mujoco_that_cannot_be_used_is_one_sentence(tmp_path, monkeypatch, stand_in, says):
     (tmp_path / "mujoco.py").write_text(stand_in, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "mujoco")
-    with pytest.raises(WmError, match=re.escape(says)):
+    with pytest.raises(WmError, match=re.escape(says.format(python=sys.executable))):
         PandaScene()
 
 
 def test_meshes_that_a_package_lacks_are_named(tmp_path, monkeypatch):
     spec = types.SimpleNamespace(origin=str(tmp_path / "__init__.py"))
     monkeypatch.setattr(scenes.importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(WmError, match=re.escape(f"not in {tmp_path / 'assets'}: pip install --no-deps gym-hil==")):
+    with pytest.raises(
+        WmError,
+        match=re.escape(f"not in {tmp_path / 'assets'}: {sys.executable} -m pip install --upgrade --no-deps gym-hil=="),
+    ):
         PandaScene()

@@ -123,9 +123,9 @@ def _list(args: argparse.Namespace) -> int:
 def _import(args: argparse.Namespace) -> int:
     from wm_models import checkpoints
 
-    reader = checkpoints.reader(args.model)  # a name that nobody knows is no question of what is installed
+    source = checkpoints.source(args.model)  # a name that nobody knows is no question of what is installed
     if args.checkpoint is None:
-        print(reader.SOURCE)
+        print(source)
         return 0
     out = Path("models") / args.model if args.out is None else args.out
     refuse_to_replace(out, args.force)

@@ -25,7 +25,7 @@ class Source(NamedTuple):
 
 #: By name. A module is imported only when its back end is asked for.
 BACKENDS = {
-    "onnxruntime": Source("wm_models.backends.onnxruntime", "OnnxRuntimeBackend", "pip install onnxruntime"),
+    "onnxruntime": Source("wm_models.backends.onnxruntime", "OnnxRuntimeBackend", install.package("onnxruntime")),
     "openvino": Source("wm_models.backends.openvino", "OpenVinoBackend", install.extra("openvino")),
     "tensorrt": Source(
         "wm_models.backends.tensorrt",

@@ -9,6 +9,7 @@ from typing import Any
 import onnxruntime
 from numpy.typing import NDArray
 
+from wm_core import install
 from wm_core.errors import BundleError
 
 from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors, one_line
@@ -51,7 +52,7 @@ class OnnxRuntimeBackend(Backend):
             if "IR version" in str(error):
                 raise BundleError(
                     f"{onnx_path} was written for a newer ONNX Runtime than {onnxruntime.__version__} "
-                    f"({one_line(error)}); pip install --upgrade onnxruntime, or export the bundle again"
+                    f"({one_line(error)}); {install.package('onnxruntime')}, or export the bundle again"
                 ) from None
             raise BundleError(
                 f"{onnx_path} cannot be read as an ONNX model ({one_line(error)}); "

@@ -12,12 +12,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from wm_core import install
 from wm_core.errors import ConfigError
 
 from .base import BackendUnavailableError
 from .plan import Limits, build
 
-INSTALL = "pip install tensorrt-rtx"
+INSTALL = install.package("tensorrt-rtx")
 
 
 def check_build(

@@ -1,8 +1,8 @@
 """Published checkpoints, one reader per family of models: from an upstream file to all that a bundle needs.
 
-Each reader module has ``SOURCE`` (where the file comes from, and its licence) and ``read(path, **options) ->``
-:class:`Imported`. Nothing is downloaded and nothing pickled is run; large files are mapped into memory, never copied.
-torch is imported only when a file is read.
+Each reader module has ``read(path, **options) ->`` :class:`Imported`; sources.py says where its files come from. Nothing
+is downloaded and nothing pickled is run; large files are mapped into memory, never copied. torch is imported only when
+a reader is.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from wm_core.errors import BundleError, ConfigError
 from wm_core.names import unknown
 
 from ..bundle import ActionSpec, PreprocessSpec
+from .sources import SOURCES
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -56,6 +57,13 @@ class Imported:
     history: int
     licence: str
     notes: str = ""
+
+
+def source(name: str) -> str:
+    """Where the files of a reader come from, and their licence. Raises BundleError if it is not known."""
+    if name not in SOURCES:
+        raise BundleError(unknown("checkpoint reader", name, READERS))
+    return SOURCES[name]
 
 
 def reader(name: str) -> ModuleType:

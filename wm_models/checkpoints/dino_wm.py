@@ -22,23 +22,8 @@ from ..architectures.dino_wm import Config, stretch_positions
 from ..bundle import PreprocessSpec
 from . import Imported, entry, fit, read_checkpoint, strip
 from .lewm import action_map, action_notes, action_range, depth, shapes_of, size
-
-#: The modules of a checkpoint.
-MODULES = ("predictor", "action_encoder", "proprio_encoder")
-RECIPE = f"""\
-c = torch.load("model_latest.pth", map_location="cpu", weights_only=False)
-torch.save({{k: c[k].state_dict() for k in {MODULES}}}, "dino_wm.pt")"""
-SOURCE = f"""\
-DINO-WM (arXiv 2411.04983), gaoyuezhou/dino_wm, MIT licence; its checkpoints are linked in the README:
-  https://github.com/gaoyuezhou/dino_wm
-They are pickled modules. Convert one where that repository is installed (it needs a GPU to load them):
-  {RECIPE.replace(chr(10), chr(10) + "  ")}
-and give the image encoder, DINOv2 (arXiv 2304.07193, Apache-2.0, 88 MB), with the option encoder=PATH:
-  https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth
-Say with options what the files do not: action_dims and proprio_dims (which of x y z roll pitch yaw gripper, as 0..6,
-the model's actions and states are), action_mean, action_std, proprio_mean, proprio_std (of the training data, in m, rad
-and gripper closedness), frameskip, step_period_s.
-"""
+from .sources import DINO_WM_MODULES as MODULES
+from .sources import DINO_WM_RECIPE as RECIPE
 
 #: What wrappers put before the name of each parameter; ``base_model`` is upstream's around DINOv2.
 PREFIXES = ("module.", "_orig_mod.", "base_model.")

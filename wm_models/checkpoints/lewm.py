@@ -25,16 +25,6 @@ from ..architectures.lewm import Config
 from ..bundle import ActionSpec, PreprocessSpec
 from . import Imported, entry, fit, read_checkpoint, strip
 
-SOURCE = """\
-LeWorldModel (arXiv 2603.19312), lucas-maes/le-wm, MIT licence, 72 MB each; take weights.pt and config.json:
-  https://huggingface.co/quentinll/lewm-pusht
-  https://huggingface.co/quentinll/lewm-cube
-  https://huggingface.co/quentinll/lewm-tworooms
-  https://huggingface.co/quentinll/lewm-reacher
-Say with options what the files do not: action_dims (which of x y z roll pitch yaw gripper, as 0..6, the model's actions
-are), action_mean and action_std (of the training data, in m, rad and gripper closedness), frameskip, step_period_s.
-"""
-
 #: What wrappers put before the name of each parameter.
 PREFIXES = ("module.", "model.", "_orig_mod.")
 #: Names of the encoder under transformers 4 -> under transformers 5.

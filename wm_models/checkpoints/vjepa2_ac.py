@@ -19,17 +19,6 @@ from ..architectures.vjepa2_ac import ENCODERS, Config, Sizes, fold, official_sh
 from ..bundle import ActionSpec, PreprocessSpec
 from . import Imported, entry, fit, read_checkpoint, strip
 
-SOURCE = """\
-V-JEPA 2-AC (arXiv 2506.09985), facebookresearch/vjepa2, MIT licence, 11.7 GB:
-  https://dl.fbaipublicfiles.com/vjepa2/vjepa2-ac-vitg.pt
-Its training had a bug in the rollout loss (fixed upstream on 2025-06-20): plan one step ahead with it.
-
-A retrain without that bug, by JEPA-WMs (arXiv 2512.24497), facebookresearch/jepa-wms, CC-BY-NC 4.0 (not for commercial
-use). It holds the predictor only; give the encoder's file with the option encoder=PATH:
-  https://huggingface.co/facebook/jepa-wms/blob/main/vjepa2_ac_droid.pth.tar
-  https://dl.fbaipublicfiles.com/vjepa2/vitg.pt
-"""
-
 #: Wrappers of the training code, before the name of each parameter.
 PREFIXES = ("module.", "backbone.")
 _PATCH = "patch_embed.proj.weight"

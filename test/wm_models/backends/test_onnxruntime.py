@@ -121,7 +121,7 @@ def test_a_graph_of_a_newer_format_says_so_and_what_to_do(graphs, tmp_path):
     path.parent.mkdir()
     path.write_bytes(model.SerializeToString())
     with pytest.raises(
-        BundleError, match=r"was written for a newer ONNX Runtime than .*; pip install --upgrade"
+        BundleError, match=r"was written for a newer ONNX Runtime than .*; .* -m pip install --upgrade"
     ) as error:
         load_backend("onnxruntime", path)
     assert "99" in str(error.value) and str(path) in str(error.value)

@@ -94,7 +94,7 @@ def test_unknown_compute_capability(rtx):
 
 def test_missing_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
-    with pytest.raises(BackendUnavailableError, match="pip install tensorrt-rtx"):
+    with pytest.raises(BackendUnavailableError, match="pip install --upgrade tensorrt-rtx"):
         check_build(SHIPPED / "encoder.onnx")
 
 

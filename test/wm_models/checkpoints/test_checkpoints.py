@@ -13,6 +13,7 @@ import torch
 from wm_core.errors import BundleError, ConfigError
 from wm_models import checkpoints
 from wm_models.checkpoints import entry, fit, read_checkpoint, strip
+from wm_models.checkpoints.sources import DINO_WM_RECIPE
 
 
 @pytest.fixture
@@ -126,8 +127,22 @@ def test_fit_lists_every_fault():
             fit({"a": (2,)}, {"a": torch.tensor([value, 1.0], dtype=torch.bfloat16)})
 
 
+@pytest.mark.parametrize("name", checkpoints.READERS)
+def test_where_a_checkpoint_comes_from_is_said_without_pytorch(name):
+    code = (
+        "import sys; sys.modules['torch'] = sys.modules['safetensors'] = None\n"
+        f"from wm_bringup import cli; sys.exit(cli.main(['models', 'import', '{name}']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "https://" in done.stdout and "MIT licence" in done.stdout
+
+
+def test_dino_wms_recipe_is_shown():
+    assert "  " + DINO_WM_RECIPE.splitlines()[0] in checkpoints.source("dino_wm")
+
+
 def test_readers_by_name(tmp_path):
-    assert "MIT" in checkpoints.reader("vjepa2_ac").SOURCE
     with pytest.raises(BundleError, match="no checkpoint reader 'gpt'"):
         checkpoints.reader("gpt")
     with pytest.raises(
