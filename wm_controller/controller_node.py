@@ -24,7 +24,7 @@ from .controller import Controller
 from .node_config import ControllerNodeConfig
 from .peers import Peers
 from .senses import Senses
-from .supervisor import IDLE, LATCHED, RUNNING, STOPPED
+from .supervisor import IDLE, LATCHED, RUNNING, START_ANEW, STOPPED
 
 #: A reason may hold a number that changes with each tick; it is published no more often than this.
 REASON_PERIOD_S = 0.2
@@ -105,7 +105,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         """The last words: an arm that follows twists goes on at the last one until its driver gives up."""
         try:
             if self._mode != IDLE:
-                self._stop("the controller was ended")
+                self._stop(f"the controller was ended; {START_ANEW}")
         finally:
             self._arm.stop()
             self._deliver()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .supervisor import START_ANEW
+
 #: How often the process is looked at.
 LOOK_PERIOD_S = 0.1
 #: ``wm`` publishes its heartbeat at 5 Hz; five that are missing are no accident.
@@ -48,7 +50,7 @@ class Launcher:
         if state == "?":
             return ""
         if not state or state in _GONE or since != self._since:
-            return f"process {self.pid}, which started the stack, is gone; start the stack again"
+            return f"process {self.pid}, which started the stack, is gone; {START_ANEW}"
         if state in _STOPPED:
             return f"process {self.pid}, which started the stack, is suspended; let it go on (fg), then call resume"
         return ""

@@ -11,6 +11,8 @@ IDLE, RUNNING, HOLDING, STOPPED, FAULT = MODES = ("idle", "running", "holding", 
 EVENTS = ("start", "stop", "resume", "end", "fine", "hold", "fault")
 #: The modes that only ``resume`` ends.
 LATCHED = (STOPPED, FAULT)
+#: How a reason ends that no resume can mend.
+START_ANEW = "start the stack again"
 #: To where the arm was stopped from: idle if it had not been started, else holding, until there is a fresh plan.
 _BACK = "back"
 
@@ -78,5 +80,6 @@ class Supervisor:
         elif then == HOLDING:
             self.reason = (reason if event == "hold" else "") or "waiting for a plan"
         elif before not in LATCHED:
-            self.reason = f"{reason or 'stopped'}; call resume to go on"
+            reason = reason or "stopped"
+            self.reason = reason if reason.endswith(START_ANEW) else f"{reason}; call resume to go on"
         return then

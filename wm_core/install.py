@@ -19,3 +19,11 @@ def package(name: str) -> str:
     That is the clone's own one under ``./wm``, and the system's, or that of a virtual environment, in a ROS workspace.
     """
     return f"{sys.executable} -m pip install --upgrade {name}"
+
+
+def ros_package(name: str) -> str:
+    """How a package of messages comes to a machine with ROS 2."""
+    return (
+        f"apt-get install ros-$ROS_DISTRO-{name.replace('_', '-')}, or build {name} in a workspace, and source that "
+        "workspace where the nodes start"
+    )

@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import String
 
+from wm_core import install
 from wm_core.config import from_dict
 from wm_core.errors import ConfigError, quoted
 from wm_core.robot_health import RobotHealth
@@ -38,7 +39,7 @@ def message_type() -> Any:
         from franka_msgs.msg import FrankaRobotState
     except ImportError:
         raise ConfigError(
-            "the robot's mode and errors need franka_msgs: build franka_ros2 in this workspace and source it"
+            f"the robot's mode and errors need the ROS package franka_msgs: {install.ros_package('franka_msgs')}"
         ) from None
     return FrankaRobotState
 

@@ -99,3 +99,10 @@ def test_only_a_person_ends_a_stop_and_nobody_runs_without_a_start(events: list[
         if event in ("stop", "fault", "hold"):
             assert after != "running"
         assert bool(supervisor.reason) == (after != "running")
+
+
+def test_what_no_resume_can_mend_does_not_ask_for_one() -> None:
+    supervisor = Supervisor()
+    supervisor.take("start")
+    supervisor.take("stop", "the controller was ended; start the stack again")
+    assert supervisor.reason == "the controller was ended; start the stack again"

@@ -63,7 +63,7 @@ def test_error_flags_by_name_and_the_success_rate() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("franka_msgs") is not None, reason="franka_msgs is installed")
 def test_without_franka_msgs_it_says_what_to_install() -> None:
-    with pytest.raises(ConfigError, match="build franka_ros2"):
+    with pytest.raises(ConfigError, match=r"apt-get install ros-\$ROS_DISTRO-franka-msgs, or build franka_msgs"):
         franka_state.message_type()
 
 

@@ -1,8 +1,8 @@
 """Published checkpoints, one reader per family of models: from an upstream file to all that a bundle needs.
 
-Each reader module has ``read(path, **options) ->`` :class:`Imported`; sources.py says where its files come from. Nothing
-is downloaded and nothing pickled is run; large files are mapped into memory, never copied. torch is imported only when
-a reader is.
+Each reader module has ``read(path, **options) ->`` :class:`Imported`; sources.py says where its files come from.
+Nothing is downloaded and nothing pickled is run; large files are mapped into memory, never copied. torch is imported
+only when a reader is.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 from rclpy.action import ActionClient
 from rclpy.node import Node
 
+from wm_core import install
 from wm_core.errors import ConfigError
 
 from ..config import FRANKA_WIDTH_M, GripperConfig
@@ -19,8 +20,7 @@ try:
     from franka_msgs.action import Grasp, Move
 except ImportError:
     raise ConfigError(
-        "a gripper of kind 'franka' needs the ROS package franka_msgs: "
-        "apt-get install ros-$ROS_DISTRO-franka-msgs, or build franka_ros2 and source its workspace"
+        f"a gripper of kind 'franka' needs the ROS package franka_msgs: {install.ros_package('franka_msgs')}"
     ) from None
 
 #: By how much the command must turn back before the hand does. The controller lets no smaller change than 0.25 through.

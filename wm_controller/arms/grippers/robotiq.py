@@ -5,6 +5,7 @@ from __future__ import annotations
 from rclpy.action import ActionClient
 from rclpy.node import Node
 
+from wm_core import install
 from wm_core.errors import ConfigError
 
 from ..config import GripperConfig
@@ -15,7 +16,7 @@ try:
     from control_msgs.action import GripperCommand
 except ImportError:
     raise ConfigError(
-        "a gripper of kind 'robotiq' needs the ROS package control_msgs: apt-get install ros-$ROS_DISTRO-control-msgs"
+        f"a gripper of kind 'robotiq' needs the ROS package control_msgs: {install.ros_package('control_msgs')}"
     ) from None
 
 #: A smaller change is not sent: each goal starts the motion anew.
