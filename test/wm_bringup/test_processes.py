@@ -17,6 +17,8 @@ from wm_bringup.graph import NodeSpec
 from wm_bringup.processes import Processes
 from wm_core.errors import WmError
 
+pytestmark = pytest.mark.live
+
 STUBBORN = (
     "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]; print('up', flush=True); time.sleep(60)"
 )
@@ -24,8 +26,6 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from wm_bringup.processes import Processes
-
-pytestmark = pytest.mark.live
 children = Processes(Path(sys.argv[1]))
 children.start("stubborn", [sys.executable, "-c", sys.argv[2]])
 print(children._children["stubborn"].pid, flush=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.live
+
 LOOP = """
 import sys, time
 from wm_bringup.terminal import Interrupts, LiveLine, status_of
-
-pytestmark = pytest.mark.live
 line = LiveLine()
 with Interrupts() as interrupted:
     def around(suspend):

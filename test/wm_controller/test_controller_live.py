@@ -35,6 +35,8 @@ from wm_controller.interface import RESUME_SILENCE_S
 from wm_core.limits import Limits
 from wm_ros import convert, qos
 
+pytestmark = pytest.mark.live
+
 KINDS = ("pose_stream", "twist_stream")
 START = np.array([0.45, -0.2, 0.3, np.pi, 0.0, 0.3])
 PERIOD_S = 1.0  # of a plan: an arm that does not brake goes on for as long
@@ -52,8 +54,6 @@ CONTROLLER = """
 import signal, sys
 from wm_controller.controller_node import ControllerNode
 from wm_ros.run import run_node
-
-pytestmark = pytest.mark.live
 
 class Shifted(ControllerNode):
     shift_s = 0.0

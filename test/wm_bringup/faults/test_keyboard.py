@@ -13,11 +13,11 @@ import pytest
 
 from wm_bringup.faults.keyboard import Keyboard
 
+pytestmark = pytest.mark.live
+
 #: Says that it is up for as long as it can, and how it was ended.
 PROGRAM = """
 import signal, sys, time
-
-pytestmark = pytest.mark.live
 ended = []
 for number in (signal.SIGINT, signal.SIGHUP):
     signal.signal(number, lambda number, _: ended.append(number))
