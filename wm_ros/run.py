@@ -63,6 +63,10 @@ class Signals:
     def end(self) -> bool:
         return self._ended_s is not None
 
+    def listen(self) -> None:
+        """Take what was kept back while the packages were imported (wm_bringup/lifeline.py), and all from now on."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.ENDING)
+
     def ignore(self) -> None:
         """From now on nothing interrupts the way out."""
         for number in (*self.ENDING, *self.SUSPENDING):
@@ -96,6 +100,7 @@ def run_node(make: Callable[[], WmNode[Any]], args: list[str] | None = None) -> 
     signals = Signals()
     node: WmNode[Any] | None = None
     try:
+        signals.listen()
         _init(args)
         node = make()
         executor = SingleThreadedExecutor()
