@@ -54,12 +54,6 @@ hypothesis.settings.register_profile("wm", deadline=None)
 hypothesis.settings.load_profile("wm")
 
 
-def pytest_collection_finish() -> None:
-    """What the test modules have imported stays: to look through it at each collection takes a sixth of the time."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture
 def new_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Each call gives what is started from then on another ROS domain, for the rest of the test."""
