@@ -32,7 +32,7 @@ class FrameSize:
     def goal(self, width: int, height: int) -> str:
         """Why a goal picture of this size does not show what the camera would, or ""."""
         if self.size is None:
-            return "goal pictures wait for the first frame of the camera"
+            return "no frame of the camera has come yet, which goal pictures have to be compared with"
         camera = self.size[0] / self.size[1]
         if abs(width / height / camera - 1.0) <= PROPORTIONS:
             return ""

@@ -33,6 +33,8 @@ T = TypeVar("T")
 #: What a node may be told in one message that is no image. A plan of 256 steps takes 25 kB, a robot's whole state 10.
 MOST_BYTES = 256 * 1024
 WARN_PERIOD_S = 2.0
+#: The nodes of a graph do not all begin at once: for so long, a new one says nothing of what is not there "yet".
+SETTLE_S = 5.0
 
 
 class WmNode(Node, Generic[T]):
@@ -49,6 +51,7 @@ class WmNode(Node, Generic[T]):
     def __init__(self, name: str, config: type[T]) -> None:
         self.bad_messages: Counter[str] = Counter()
         self._warned_s: dict[str, float] = {}
+        self._began_s = steady_s()
         super().__init__(name)
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.config: T = params.read(self, config)
@@ -59,8 +62,13 @@ class WmNode(Node, Generic[T]):
         return self.get_clock().now().nanoseconds * 1e-9
 
     def warn(self, sentence: str) -> None:
-        """Log a warning; sentences that differ in no more than their numbers, at most once in WARN_PERIOD_S."""
+        """Log a warning; sentences that differ in no more than their numbers, at most once in WARN_PERIOD_S.
+
+        One with the word "yet", about what has never come, only SETTLE_S after the node began: say it again.
+        """
         now_s, kind = steady_s(), re.sub(r"\d+", "0", sentence)
+        if now_s - self._began_s < SETTLE_S and re.search(r"\byet\b", sentence):
+            return
         if now_s - self._warned_s.get(kind, -math.inf) < WARN_PERIOD_S:
             return
         self._warned_s = {k: s for k, s in self._warned_s.items() if now_s - s < WARN_PERIOD_S} | {kind: now_s}

@@ -215,7 +215,7 @@ def test_goals_wait_for_the_camera_and_have_its_shape(start: Callable[..., Rig])
     rig = start()
     rig.planner()
     rig.controller("idle")
-    assert rig.goal(ME) == 0 and "wait for the first frame" in rig.says()["goal_fault"]
+    assert rig.goal(ME) == 0 and "no frame of the camera has come yet" in rig.says()["goal_fault"]
     rig.see(rig.frame())
     assert rig.goal(ME, size=(16, 12)) == 1 and rig.says()["goal_fault"] == ""
     assert rig.goal(ME, size=(6, 8)) == 0

@@ -33,7 +33,7 @@ def test_the_first_frame_may_come_in_the_middle_of_a_run() -> None:
 @pytest.mark.parametrize("good", [(640, 480), (320, 240), (321, 240), (1280, 960)])
 def test_goals_of_the_same_shape_are_taken(good: tuple[int, int]) -> None:
     size = FrameSize()
-    assert "wait for the first frame" in size.goal(*good)
+    assert "no frame of the camera has come yet" in size.goal(*good)
     size.frame(640, 480)
     assert size.goal(*good) == ""
 

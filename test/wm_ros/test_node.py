@@ -15,7 +15,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from wm_ros.node import MOST_BYTES, WmNode, json_to_msg, msg_to_json
+from wm_ros.node import MOST_BYTES, SETTLE_S, WmNode, json_to_msg, msg_to_json
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,21 @@ def test_each_kind_of_sentence_is_said_once_in_a_while(node: WmNode[Config], mon
     now[0] += 2.1
     node.warn("a plan is 9 s old")
     assert said == ["a plan is 0.0 s old", "no gripper", "a plan is 9 s old"]
+
+
+def test_of_what_is_not_there_yet_nothing_is_said_at_once(
+    node: WmNode[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    now = [node._began_s + SETTLE_S - 0.1]
+    monkeypatch.setattr(time, "clock_gettime", lambda _: now[0])
+    monkeypatch.setattr(node.get_logger(), "warning", said.append)
+    node.warn("nothing was heard of the gripper yet; start it")
+    node.warn("the gripper reads nan")
+    assert said == ["the gripper reads nan"]
+    now[0] += 0.2
+    node.warn("nothing was heard of the gripper yet; start it")
+    assert said[1:] == ["nothing was heard of the gripper yet; start it"]
 
 
 def test_timers_count_steady_time(node: WmNode[Config]) -> None:
