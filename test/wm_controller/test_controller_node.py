@@ -596,5 +596,5 @@ def test_a_required_robot_state_without_its_messages_is_refused(context: None, m
     try:
         import franka_msgs  # noqa: F401
     except ImportError:
-        with pytest.raises(ConfigError, match="franka_ros2"):
+        with pytest.raises(ConfigError, match="franka_msgs"):
             Rig(monkeypatch, "robot:=fr3", "require:=[robot]")
