@@ -41,6 +41,14 @@ class _Loader(SafeLoader):
         del deep  # deep construction is what finds a node that contains itself
         return super().construct_object(node, deep=True)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        value: int = super().construct_yaml_int(node)
+        if not -(2**63) <= value < 2**63:  # as ROS's; one of thousands of hex digits cannot even be shown
+            raise yaml.constructor.ConstructorError(
+                None, None, "a whole number takes more than 64 bits", node.start_mark
+            )
+        return value
+
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         # Called before the merge of `<<`, whose keys those beside it may replace, and for merged mappings as well.
         if not hasattr(node, "checked"):
@@ -59,6 +67,9 @@ class _Loader(SafeLoader):
                 where = f"in line {line}" if lines[key] == line else f"in the lines {lines[key]} and {line}"
                 raise _DuplicateKey(f"has the key {quoted(key)} twice, {where}; remove one of them")
             lines[key] = line
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 class _DuplicateKey(Exception):

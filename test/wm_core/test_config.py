@@ -107,6 +107,11 @@ def test_unusable_files(tmp_path: Path, text: bytes, says: str) -> None:
         ("name: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
         ("name: " + 5000 * "[" + "\n", "nest"),
         ("name: a\n---\nname: b\n", "not valid YAML"),
+        *(
+            (f"rate_hz: {number}\n", "more than 64 bits")
+            for number in (2**63, -(2**63) - 1, "0x" + 5000 * "f", "0b" + 80 * "1", "190:" + 20 * "59:" + "59")
+        ),
+        ("rate_hz: " + 5000 * "9" + "\n", "not valid YAML"),
     ],
 )
 def test_a_key_stands_once_and_what_is_no_yaml_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
