@@ -125,6 +125,7 @@ def _ends_in_order() -> Iterator[None]:
         yield
         return
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # lifeline.py keeps it back until somebody asks for it
     try:
         yield
     finally:

@@ -4,8 +4,8 @@
 
 SIGNAL, a number, is SIGKILL for most; who commands an arm gets SIGTERM, so that it can bring it to rest.
 
-SIGINT waits until the command asks for it (wm_ros/run.py does): Ctrl-C while a node still imports its packages is to
-end it quietly, and not somewhere within them.
+SIGINT waits until the command asks for it (wm_ros/run.py and cli.py do): Ctrl-C while it still imports its packages is
+to end it quietly, and not somewhere within them.
 
 A program of its own, because the request must be made in the child, and code between fork and exec is not safe in a
 process with threads. It replaces itself by the command, which keeps the request (prctl(2), PR_SET_PDEATHSIG).

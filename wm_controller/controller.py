@@ -173,24 +173,33 @@ class Controller:
 
     def _still_wrong(self) -> str:
         """Why neither a start nor a resume would be heeded now, as a sentence; "" if it would."""
-        robot, newest = self._watch.robot, self._past.newest
+        robot = self._watch.robot
         if robot is not None and not robot.in_control:  # else the arm would set off when somebody activates it
             return robot.fault if robot.fault else robot.hold
         for reason, latches in self._troubles.values():
             if latches:
                 return reason
-        if self._ended or self._target.position is None or newest is None:
+        if self._ended or self._target.position is None:
             return ""
         if contact := self._watch.contact("hold"):
             return f"{contact}; free the arm, or restart the controller where it is"
-        # Going on would pull the arm all the way to a target that it has left, or trust a pose that is not the arm's.
+        return self._strayed()
+
+    def _strayed(self) -> str:
+        """That the arm has left its target, as a sentence; "" if it has not.
+
+        Going on would pull it all the way back, or trust a pose that is not the arm's.
+        """
+        newest = self._past.newest
+        if newest is None or self._target.position is None:
+            return ""
         metres, radians = self._target.distance(newest)
-        if metres > CEILING["leash_m"] + OUTSIDE_SLACK_M or radians > CEILING["leash_rad"] + OUTSIDE_SLACK_RAD:
-            return (
-                f"the arm is measured {metres:.2f} m and {radians:.2f} rad away from where it is held; "
-                "bring it back, or restart the controller where it is"
-            )
-        return ""
+        if metres <= CEILING["leash_m"] + OUTSIDE_SLACK_M and radians <= CEILING["leash_rad"] + OUTSIDE_SLACK_RAD:
+            return ""
+        return (
+            f"the arm is measured {metres:.2f} m and {radians:.2f} rad away from where it is held; "
+            "bring it back, or restart the controller where it is"
+        )
 
     def unready(self, now_s: float) -> str:
         """Why a start would be refused now, or would hold at once, as a sentence; "" if only a plan is missing."""
@@ -384,6 +393,8 @@ class Controller:
             slack = (OUTSIDE_SLACK_M, OUTSIDE_SLACK_RAD) if seated else (0.0, 0.0)
             if fault := self._envelope.fault(newest.position, newest.rotation, *slack) or self._following.fault:
                 return fault
+            if strayed := self._strayed():
+                return strayed
             if not seated:
                 self._target.seat(newest)
                 self._following.reset()

@@ -55,7 +55,7 @@ class Watch:
         if not fault:
             force, torque = math.hypot(*values[:3]), math.hypot(*values[3:])
             fault = stamp_fault("the measured wrench", stamp_s, now_s, self._config.limits.state_timeout_s)
-            if fault:
+            if fault or self._overtaken("wrench", stamp_s):
                 force, torque = max(force, self.force_n or 0.0), max(torque, self.torque_nm or 0.0)
             else:
                 self._heard_s["wrench"] = stamp_s
@@ -80,6 +80,8 @@ class Watch:
             return ""
         q, fault = numbers(joints_rad, (7,), "the joint state")
         fault = fault or stamp_fault("the joint state", stamp_s, now_s, self._config.limits.state_timeout_s)
+        if not fault and self._overtaken("joints", stamp_s):
+            return self._wrong["joints"]
         if not fault:
             self._heard_s["joints"] = stamp_s
             joint, self.margin_rad = kinematics.nearest_end(q, self._config.robot)
@@ -97,7 +99,7 @@ class Watch:
         An old report may raise an error, because it happened, but it can not clear one.
         """
         old = stamp_fault("the robot state", health.stamp_s, now_s, self._config.limits.state_timeout_s)
-        if not old and health.stamp_s < self._heard_s.get("robot", -math.inf):
+        if not old and self._overtaken("robot", health.stamp_s):
             old = "a robot state is older than the one before it; see who else sends it"
         self._wrong["robot"] = health.fault or (self.robot.fault if old and self.robot else "") or old or health.hold
         if health.fault or not old:
@@ -129,6 +131,10 @@ class Watch:
             if heard_s is not None and not now_s - heard_s <= c.heartbeat_s:
                 return f"nothing was heard of the {node} for {now_s - heard_s:.1f} s; see whether it still runs"
         return ""
+
+    def _overtaken(self, name: str, stamp_s: float) -> bool:
+        """Whether a newer report of the same came before this one."""
+        return stamp_s < self._heard_s.get(name, -math.inf)
 
     def _missing(self, name: str, now_s: float) -> str:
         heard_s = self._heard_s.get(name)

@@ -1383,3 +1383,33 @@ def test_configuration_out_of_range(bad: dict) -> None:
 def test_the_core_needs_no_ros() -> None:
     code = "import sys, wm_controller.controller, wm_controller.monitor; sys.exit('rclpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- an arm that has left its target
+
+
+@pytest.mark.parametrize("fault", ["clock", "silence"])
+@pytest.mark.parametrize("resumed", [True, False], ids=["after resume", "after a short hold"])
+def test_an_arm_that_was_moved_meanwhile_is_not_pulled_back(fault: str, resumed: bool) -> None:
+    """Nobody saw it move: after a fault of the clock no pose from before counts, and a silent arm tells nothing."""
+    rig = Rig()
+    rig.plan(deltas(x=0.01))
+    rig.run(0.2)
+    if resumed:
+        rig.controller.stop(rig.now)
+        rig.run(1.2)
+    rig.reports = False
+    if fault == "clock":
+        rig.controller.trouble("clock", "the clock was set")
+    rig.run(0.4)
+    rig.controller.trouble("clock", "")
+    if resumed:
+        assert rig.controller.resume(rig.now).startswith("resumed")
+    rig.pose = rig.pose + np.array([0.0, 0.3, 0.0, 0.0, 0.0, 0.0])
+    rig.reports, rig.follows = True, False
+    for _ in range(5):
+        rig.run(TICK_S)
+        rig.plan(deltas(x=0.01))
+        command = rig.run(0.1)
+        assert command.mode == "holding"
+        assert "0.30 m and 0.00 rad away" in command.reason or "does not follow" in command.reason

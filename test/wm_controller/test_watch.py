@@ -57,6 +57,17 @@ def test_joints_hold_near_an_end_and_near_a_singular_posture() -> None:
     assert w.hold(1.7) == "no joint state for 0.30 s; see what reports it"
 
 
+def test_what_newer_reports_have_overtaken_ends_nothing() -> None:
+    w = watch(robot="fr3", force_hold_n=15.0)
+    w.on_wrench(2.0, np.array([20.0, 0, 0, 0, 0, 0]), 2.0)
+    assert "0 rad from its end" in w.on_joints(2.0, joints(j4=-3.0421), 2.0)
+    w.on_wrench(1.9, np.zeros(6), 2.0)
+    assert "contact force 20 N" in w.contact("hold")
+    assert "0 rad from its end" in w.on_joints(1.85, joints(), 2.0)
+    w.on_wrench(2.02, np.zeros(6), 2.02)
+    assert w.on_joints(2.02, joints(), 2.02) == "" and w.hold(2.02) == ""
+
+
 def test_the_margin_can_be_wider_and_depends_on_the_robot() -> None:
     near = joints(q4=-2.85)
     assert watch(robot="fr3").on_joints(1.0, near, 1.0) == ""
