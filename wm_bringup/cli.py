@@ -34,7 +34,7 @@ from types import FrameType
 from typing import Any
 
 from wm_core import install
-from wm_core.errors import WmError, interrupt_in
+from wm_core.errors import WmError, interrupt_in, quoted
 
 from . import commands
 
@@ -106,6 +106,11 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # whoever read our words has seen enough, as in `wm models list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"wm: {quoted(str(error.filename))} cannot be used: {error.strerror}; give another path", file=sys.stderr)
+        return EXIT_CANNOT_RUN
 
 
 def command_modules() -> dict[str, Any]:

@@ -264,6 +264,7 @@ def interrupted_import() -> int:
         (ends(ModuleNotFoundError("no", name="sensor_msgs")), 2, "needs the Python module sensor_msgs: source ROS 2's"),
         (ends(ModuleNotFoundError("no", name="torch")), 2, "torch: .venv/bin/pip install -e '.[train]' (in the clone)"),
         (ends(ModuleNotFoundError("no", name="cv2")), 2, "needs the Python module cv2: run ./wm of the clone"),
+        (ends(OSError(36, "File name too long", "xxx")), 2, "wm: 'xxx' cannot be used: File name too long"),
         (interrupted_import, 130, ""),
         (signalled(signal.SIGINT), 130, "ended in order"),
         (signalled(signal.SIGTERM), 143, "ended in order"),
@@ -279,6 +280,12 @@ def test_exit_statuses(
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
     said = capsys.readouterr()
     assert says in said.out + said.err
+
+
+@pytest.mark.parametrize("plans", ["0", "-1"])
+def test_no_hostile_plans_are_no_question(plans: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["eval", "--hostile", plans]) == 2
+    assert f"--hostile {plans} asks for no plan; give a number of 1 or more" in capsys.readouterr().err
 
 
 def test_a_fault_of_wm_itself_is_no_answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 <= args.seed <= args.seed + args.episodes <= FIRST_TRAINING_SEED or args.episodes < 1:
         raise WmError(f"scenes must have seeds within 0..{FIRST_TRAINING_SEED}; the ones above were trained on")
+    if args.hostile is not None and args.hostile < 1:
+        raise WmError(f"--hostile {args.hostile} asks for no plan; give a number of 1 or more")
     if args.json is not None:
         results.check_writable(args.json)
     presets = paths.share() / "config"
