@@ -80,18 +80,19 @@ class Watch:
             return ""
         q, fault = numbers(joints_rad, (7,), "the joint state")
         fault = fault or stamp_fault("the joint state", stamp_s, now_s, self._config.limits.state_timeout_s)
-        if not fault and self._overtaken("joints", stamp_s):
-            return self._wrong["joints"]
-        if not fault:
+        overtaken = not fault and self._overtaken("joints", stamp_s)
+        if not fault and not overtaken:
             self._heard_s["joints"] = stamp_s
+        if not fault:
             joint, self.margin_rad = kinematics.nearest_end(q, self._config.robot)
             self.condition = kinematics.condition(q)
             if not self.margin_rad >= self._config.joint_margin_rad:
                 fault = f"joint {joint} is {self.margin_rad:.2f} rad from its end; move it away by hand"
             elif not self.condition <= self._config.max_condition:
                 fault = f"the arm is near a singular posture (condition {self.condition:.0f}); move it away by hand"
-        self._wrong["joints"] = fault
-        return fault
+        # What a newer report has overtaken may raise a fault, because it was so, but ends none.
+        self._wrong["joints"] = fault or (self._wrong.get("joints", "") if overtaken else "")
+        return self._wrong["joints"]
 
     def on_robot(self, health: RobotHealth, now_s: float) -> str:
         """A report of the robot. Returns why a person has to look at it, or "".
