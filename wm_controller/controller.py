@@ -394,15 +394,14 @@ class Controller:
             if fault := self._envelope.fault(newest.position, newest.rotation, *slack) or self._following.fault:
                 return fault
             if strayed := self._strayed():
-                return strayed
+                return f"the arm does not follow: {strayed}"
             if not seated:
                 self._target.seat(newest)
                 self._following.reset()
         if not self._ran:
             self._gripper = self._seat = newest.gripper  # somebody may have opened the hand meanwhile
-        if "plan" in self._troubles:
-            return self._troubles["plan"][0]
-        return (waiting := self._steps.hold(now_s)) and (self._clock_fault or waiting)
+        waiting = self._troubles["plan"][0] if "plan" in self._troubles else self._steps.hold(now_s)
+        return waiting and (self._clock_fault or waiting)
 
     def _missing(self, now_s: float) -> str:
         """What no motion can do without, as a sentence; "" if all is there."""

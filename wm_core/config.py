@@ -85,7 +85,8 @@ def parse_yaml(text: str, where: str) -> Any:
     except RecursionError:
         raise ConfigError(f"{where} is not valid YAML: it is nested too deeply") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{where} is not valid YAML: {_line(error)}") from None
+        why = "it is nested too deeply" if "nesting depth" in str(error) else _line(error)  # libyaml's RecursionError
+        raise ConfigError(f"{where} is not valid YAML: {why}") from None
     except Exception as error:  # PyYAML's constructors let through whatever happens to them
         why = f"a date, or the value of a tag (!!int, ...), makes no sense ({_line(error)})"
         raise ConfigError(f"{where} is not valid YAML: {why}") from None

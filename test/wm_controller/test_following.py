@@ -262,8 +262,7 @@ def test_an_arm_that_is_pushed_or_sinks_holds(speed: float, way: tuple, planner:
     rig = Rig(Arm(frozen=True, drift=speed * np.array([*way, 0.0, 0.0, 0.0])), planner)
     start = rig.arm.pose.copy()
     command, after_s = rig.run(5.0)
-    assert command.mode == "holding"
-    assert "does not follow" in command.reason or "away from where it is held" in command.reason
+    assert command.mode == "holding" and "does not follow" in command.reason
     moved = float(np.linalg.norm(rig.arm.pose[:3] - start[:3]))
     assert moved < 0.09 or after_s < 0.8
 

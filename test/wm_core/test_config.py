@@ -105,7 +105,7 @@ def test_unusable_files(tmp_path: Path, text: bytes, says: str) -> None:
         ("!!int '': a\n", "not valid YAML"),
         ("name: !!timestamp soon\n", "not valid YAML"),
         ("name: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
-        ("name: " + 5000 * "[" + "\n", "nest"),
+        ("name: " + 5000 * "[" + "\n", "nested too deeply"),
         ("name: a\n---\nname: b\n", "not valid YAML"),
         *(
             (f"rate_hz: {number}\n", "more than 64 bits")
