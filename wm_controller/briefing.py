@@ -12,12 +12,10 @@ from pathlib import Path
 from std_srvs.srv import Trigger
 
 from wm_ros import params
-from wm_ros.node import WmNode
+from wm_ros.node import SETTLE_S, WmNode, kind_of
 
 from .node_config import ControllerNodeConfig
 
-#: How long it may miss something before it says so: the nodes of a graph do not all begin at once.
-PATIENCE_S = 5.0
 #: Topics that every node has, and that say nothing of this one.
 _OF_EVERY_NODE = re.compile("/(rosout|parameter_events|diagnostics|clock)")
 
@@ -104,8 +102,8 @@ class Readiness:
         self._ready = False
         if self._missed_s is None:
             self._missed_s = now_s
-        kind = re.sub(r"\d+", "0", missing)
-        if now_s - self._missed_s < PATIENCE_S or kind == self._said:
+        kind = kind_of(missing)
+        if now_s - self._missed_s < SETTLE_S or kind == self._said:
             return ""
         self._said = kind
         return f"not ready to start: {missing}"

@@ -62,7 +62,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         Diagnostics(self, self._health)
         self._readiness = Readiness(self.resolve_service_name("start"))
         self.create_timer(READY_PERIOD_S, self._say_readiness)
-        self.get_logger().info(briefing(self, self._peers.launcher_pid))
+        self.get_logger().info(briefing(self, self._peers.launcher.pid))
 
     def bad_message(self, topic: str, sentence: str) -> None:
         self._senses.bad_message(topic, sentence)

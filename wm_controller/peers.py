@@ -36,7 +36,7 @@ class Peers:
         steady_s: the time, s.
 
     Attributes:
-        launcher_pid: the process that started the stack, and that is watched.
+        launcher: the process that started the stack.
     """
 
     def __init__(
@@ -49,9 +49,8 @@ class Peers:
         self._node, self._controller, self._steady_s = node, controller, steady_s
         c = node.config
         self._role, self._plans = c.role, f"{c.role}/plan"
-        self._launcher = Launcher(c.launcher_pid)
-        self.launcher_pid = self._launcher.pid
-        if blind := self._launcher.blind():
+        self.launcher = Launcher(c.launcher_pid)
+        if blind := self.launcher.blind():
             node.get_logger().warning(blind)
         self._instances: dict[str, Any] = {}  # by node: which process reports
         self._of_run: dict[str, Any] = {}  # those of the run
@@ -94,7 +93,7 @@ class Peers:
             c.stop(now_s, rival)  # at once: who knows whether the arm still hears where it is to brake
         self._tell("rival", rival, latch=True)
         self._tell("voices", self._voices.trouble())
-        self._tell("launcher", self._launcher.trouble() or self._silence(), latch=True)
+        self._tell("launcher", self.launcher.trouble() or self._silence(), latch=True)
 
     def _tell(self, source: str, sentence: str, latch: bool = False) -> None:
         self._controller.trouble(source, sentence, latch)

@@ -89,12 +89,8 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         """Use the one set of pictures (of one stamp) that waits for the present run or, while idle, for the next."""
         runs = self._role.runs
         try:
-            if not runs.mode:
-                raise GoalError(
-                    "the controller is silent, so that no run is known; see whether it runs, and call again"
-                )
-            if not runs.open:
-                raise GoalError("this run has ended; show the goals of the next one, which controller/state names")
+            if runs.closed:
+                raise GoalError(runs.closed)
             if rivals := self._showing.trouble(at_once=True):
                 self._sets.drop(runs.current)
                 raise GoalError(f"{rivals}, then publish the pictures under a new stamp")

@@ -55,6 +55,13 @@ class Runs:
         """The run that goals can be shown for: the controller's; "" if that has ended here, or none is known yet."""
         return "" if self.done and self.run == self.current else self.current
 
+    @property
+    def closed(self) -> str:
+        """Why goals can be shown for no run now, as a sentence; "" if they can."""
+        if not self.mode:
+            return "the controller is silent, so that no run is known; see whether it runs, and call again"
+        return "" if self.open else "this run has ended; show the goals of the next one, which controller/state names"
+
     def ready(self) -> None:
         """From now on a start may be followed: the goals are there."""
         with self._lock:

@@ -66,7 +66,7 @@ class WmNode(Node, Generic[T]):
 
         One with the word "yet", about what has never come, only SETTLE_S after the node began: say it again.
         """
-        now_s, kind = steady_s(), re.sub(r"\d+", "0", sentence)
+        now_s, kind = steady_s(), kind_of(sentence)
         if now_s - self._began_s < SETTLE_S and re.search(r"\byet\b", sentence):
             return
         if now_s - self._warned_s.get(kind, -math.inf) < WARN_PERIOD_S:
@@ -131,6 +131,11 @@ class WmNode(Node, Generic[T]):
             successful=False,
             reason=f"{names} cannot be changed while the node runs; change the configuration and start the node again",
         )
+
+
+def kind_of(sentence: str) -> str:
+    """The same for sentences that differ in no more than their numbers."""
+    return re.sub(r"\d+", "0", sentence)
 
 
 def json_to_msg(values: dict[str, Any]) -> String:

@@ -105,6 +105,12 @@ def layers(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]
     stands above what is said around it, such as in another launch file. Raises ConfigError.
     """
     out = [(f"the configuration of {name} ({file})", config.read_yaml(file)) for file in _files(given, name)]
+    return out + _beside_files(given, name)
+
+
+def _beside_files(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
+    """The layers above the files."""
+    out = []
     single = {key: value for key, value in given.items() if key not in _OURS and not _is_of_ros(key)}
     if single:
         out.append((f"the configuration of {name}", nest(single)))
@@ -152,11 +158,11 @@ def sources(node: Node) -> list[str]:
     What was said is ``name = value``, all in one entry. Raises ConfigError as :func:`read` does.
     """
     given = _given(node)
-    files = _files(given, node.get_name())
     said: dict[str, Any] = {}
-    for _, values in layers(given, node.get_name())[len(files) :]:
+    for _, values in _beside_files(given, node.get_name()):
         said |= flatten(values)
-    return [*files, *([", ".join(f"{name} = {value}" for name, value in said.items())] if said else [])]
+    beside = ", ".join(f"{name} = {value}" for name, value in said.items())
+    return _files(given, node.get_name()) + ([beside] if beside else [])
 
 
 def read(node: Node, cls: type[T]) -> T:

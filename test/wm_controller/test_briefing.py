@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import rclpy
 
 from wm_bringup import paths
-from wm_controller.briefing import PATIENCE_S, Readiness, briefing
+from wm_controller.briefing import Readiness, briefing
 from wm_controller.controller_node import ControllerNode
-
-
-@pytest.fixture
-def context() -> Iterator[None]:
-    yield
-    rclpy.try_shutdown()
+from wm_ros.node import SETTLE_S
 
 
 def say(*arguments: str) -> dict[str, str]:
@@ -59,10 +52,10 @@ def test_it_is_ready_once_and_says_what_is_missing_only_if_that_takes_long() -> 
     told = Readiness("/start")
     missing = "no arm state for 0.31 s; see whether the arm's driver still runs"
     assert told.say(0.0, True, missing) == ""
-    assert told.say(PATIENCE_S - 0.1, True, missing) == ""
-    assert told.say(PATIENCE_S, True, missing) == f"not ready to start: {missing}"
-    assert told.say(PATIENCE_S + 1.0, True, missing.replace("0.31", "9.31")) == "", "the same, but for a number"
-    assert told.say(PATIENCE_S + 2.0, True, "no wrench yet") == "not ready to start: no wrench yet"
+    assert told.say(SETTLE_S - 0.1, True, missing) == ""
+    assert told.say(SETTLE_S, True, missing) == f"not ready to start: {missing}"
+    assert told.say(SETTLE_S + 1.0, True, missing.replace("0.31", "9.31")) == "", "the same, but for a number"
+    assert told.say(SETTLE_S + 2.0, True, "no wrench yet") == "not ready to start: no wrench yet"
     assert told.say(20.0, True, "") == "ready: call /start to begin"
     assert told.say(21.0, True, "") == ""
     assert told.say(22.0, True, missing) == ""

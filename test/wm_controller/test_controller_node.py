@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -29,12 +29,6 @@ POSE = np.array([0.45, 0.0, 0.3, np.pi, 0.0, 0.3])
 
 #: A namespace for each node: of one that was destroyed, discovery may still tell for a while.
 _numbers = itertools.count()
-
-
-@pytest.fixture
-def context() -> Iterator[None]:
-    yield
-    rclpy.try_shutdown()
 
 
 class Rig:

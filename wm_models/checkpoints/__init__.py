@@ -61,19 +61,22 @@ class Imported:
 
 def source(name: str) -> str:
     """Where the files of a reader come from, and their licence. Raises BundleError if it is not known."""
-    if name not in SOURCES:
-        raise BundleError(unknown("checkpoint reader", name, READERS))
+    _refuse_unknown(name)
     return SOURCES[name]
 
 
 def reader(name: str) -> ModuleType:
     """The module that reads a family of checkpoints. Raises BundleError if it is not known or PyTorch is missing."""
-    if name not in READERS:
-        raise BundleError(unknown("checkpoint reader", name, READERS))
+    _refuse_unknown(name)
     try:
         return importlib.import_module(READERS[name])
     except ImportError as error:
         raise BundleError(f"reading a checkpoint needs PyTorch ({error}): {install.extra('train')}") from None
+
+
+def _refuse_unknown(name: str) -> None:
+    if name not in READERS:
+        raise BundleError(unknown("checkpoint reader", name, READERS))
 
 
 def read(name: str, path: str | Path, options: Mapping[str, Any] | None = None) -> Imported:

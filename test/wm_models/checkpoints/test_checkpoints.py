@@ -138,8 +138,11 @@ def test_where_a_checkpoint_comes_from_is_said_without_pytorch(name):
     assert "https://" in done.stdout and "MIT licence" in done.stdout
 
 
-def test_dino_wms_recipe_is_shown():
-    assert "  " + DINO_WM_RECIPE.splitlines()[0] in checkpoints.source("dino_wm")
+def test_what_the_sources_name():
+    assert "MIT" in checkpoints.source("vjepa2_ac")
+    assert "weights.pt" in checkpoints.source("lewm") and "MIT" in checkpoints.source("lewm")
+    assert DINO_WM_RECIPE.splitlines()[0] in checkpoints.source("dino_wm")
+    assert "Apache-2.0" in checkpoints.source("dino_wm")
 
 
 def test_readers_by_name(tmp_path):
