@@ -256,12 +256,15 @@ class Controller:
         self.trouble("pose", reason)
         return reason
 
-    def on_wrench(self, stamp_s: float, wrench: ArrayLike, now_s: float) -> str:
+    def on_wrench(self, stamp_s: float, wrench: ArrayLike, now_s: float, unless: str = "") -> str:
         """Take a measured wrench ``(6,)``, N and Nm in the base frame. Returns why it was refused, or "".
 
-        Each is judged when it comes: a touch may be over before the next tick, or the next pose.
+        Each is judged when it comes: a touch may be over before the next tick, or the next pose. One that is refused
+        may show contact all the same.
+
+        ``unless``: why the caller refuses it, as a sentence.
         """
-        fault = self._watch.on_wrench(stamp_s, wrench, now_s)
+        fault = self._watch.on_wrench(stamp_s, wrench, now_s, unless)
         if self._supervisor.started:
             if contact := self._watch.contact("stop"):
                 self.stop(now_s, contact)

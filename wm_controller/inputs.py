@@ -32,7 +32,10 @@ STAMP_BLUR_S = 0.002
 
 
 def numbers(value: ArrayLike, shape: tuple[int | None, ...], name: str) -> tuple[list, str]:
-    """The entries of an array as (nested) floats, or why they are not usable. None in ``shape`` is any length."""
+    """The entries of an array as (nested) floats, and why they are not usable, or "". None in ``shape`` is any length.
+
+    There are no entries where the shape is another one.
+    """
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
@@ -40,9 +43,7 @@ def numbers(value: ArrayLike, shape: tuple[int | None, ...], name: str) -> tuple
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):
         wanted = ", ".join("H" if n is None else str(n) for n in shape)
         return [], f"{name} has shape {array.shape} instead of ({wanted}); see what sends it"
-    if not np.isfinite(array).all():
-        return [], f"{name} is not finite; see what sends it"
-    return array.tolist(), ""
+    return array.tolist(), "" if np.isfinite(array).all() else f"{name} is not finite; see what sends it"
 
 
 def stamp_fault(what: str, stamp_s: float, now_s: float, max_age_s: float) -> str:

@@ -110,9 +110,10 @@ class Senses:
             return self._node.warn(refused)
         self._measured(m.pose, stamp_s)
 
-    def _on_wrench(self, stamp_s: float, wrench: Array) -> None:
+    def _on_wrench(self, stamp_s: float, wrench: Array, unless: str) -> None:
         now_s = self._clocks.steady_s()
-        if refused := self._controller.on_wrench(self._clocks.to_steady(stamp_s), wrench, now_s):
+        refused = self._controller.on_wrench(self._clocks.to_steady(stamp_s), wrench, now_s, unless)
+        if refused and not unless:  # which was told as the trouble that it is
             self._node.warn(refused)
 
     def _on_trouble(self, source: str, sentence: str) -> None:

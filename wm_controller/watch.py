@@ -7,6 +7,7 @@ and falls silent holds the arm, as what is wrong does.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
@@ -18,6 +19,11 @@ from .interface import NODES, ControllerConfig
 
 #: What is heard of the arm besides its pose, as a person reads it when it is missing.
 _NAMES = {"wrench": "wrench", "joints": "joint state", "robot": "robot state"}
+
+
+def _at_least(components: Sequence[float]) -> float:
+    """The least magnitude of a vector of which only some components are finite numbers."""
+    return math.hypot(*(x for x in components if math.isfinite(x)))
 
 
 class Watch:
@@ -45,21 +51,23 @@ class Watch:
             if name in self._heard_s:
                 self._heard_s[name] = -math.inf
 
-    def on_wrench(self, stamp_s: float, wrench: ArrayLike, now_s: float) -> str:
+    def on_wrench(self, stamp_s: float, wrench: ArrayLike, now_s: float, unless: str = "") -> str:
         """A measured wrench ``(6,)``, N and Nm. Returns why it was refused, or "".
 
-        What is not usable is a fault of the driver, whether contact is looked at or not, until a good one comes. An old
-        report may show contact, because there was some, but it can not end one.
+        What is not usable is a fault of the driver, whether contact is looked at or not, until a good one comes. A
+        report that is refused or overtaken may show contact, because there was some, but it cannot end one.
+
+        ``unless``: why the caller refuses it, as a sentence.
         """
         values, fault = numbers(wrench, (6,), "the measured wrench")
-        if not fault:
-            force, torque = math.hypot(*values[:3]), math.hypot(*values[3:])
-            fault = stamp_fault("the measured wrench", stamp_s, now_s, self._config.limits.state_timeout_s)
-            if fault or self._overtaken("wrench", stamp_s):
-                force, torque = max(force, self.force_n or 0.0), max(torque, self.torque_nm or 0.0)
-            else:
-                self._heard_s["wrench"] = stamp_s
-            self.force_n, self.torque_nm = force, torque
+        fault = unless or fault
+        fault = fault or stamp_fault("the measured wrench", stamp_s, now_s, self._config.limits.state_timeout_s)
+        force, torque = _at_least(values[:3]), _at_least(values[3:])
+        if fault or self._overtaken("wrench", stamp_s):
+            force, torque = max(force, self.force_n or 0.0), max(torque, self.torque_nm or 0.0)
+        else:
+            self._heard_s["wrench"] = stamp_s
+        self.force_n, self.torque_nm = force, torque
         self._wrong["wrench"] = fault
         return fault
 

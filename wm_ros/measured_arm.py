@@ -68,8 +68,8 @@ class MeasuredArm:
         base_frame: the frame id that poses and wrenches must carry.
         trouble: called with "pose", "gripper" or "wrench", and one sentence; or "" when that one is well again.
         measured: called with each state.
-        wrench: called with the stamp (s) of each wrench that is well, and the wrench ``(6,)``, N and Nm in the base
-            frame; None: the topic is not even subscribed to.
+        wrench: called with the stamp (s) of each wrench, the wrench ``(6,)``, N and Nm in the base frame, and why it
+            is not usable as such, or ""; None: the topic is not even subscribed to.
         config: names, scales and frames of the topics; None: the simulator's.
     """
 
@@ -80,7 +80,7 @@ class MeasuredArm:
         trouble: Callable[[str, str], object],
         measured: Callable[[Measured], object] = lambda _: None,
         config: MeasuredConfig | None = None,
-        wrench: Callable[[float, Array], object] | None = None,
+        wrench: Callable[[float, Array, str], object] | None = None,
     ) -> None:
         self._node, self._config = node, MeasuredConfig() if config is None else config
         c = self._config
@@ -128,15 +128,17 @@ class MeasuredArm:
         self._good("gripper", convert.stamp_to_s(msg.header.stamp))
 
     def _on_wrench(self, msg: WrenchStamped) -> None:
+        stamp_s, wrench, fault = convert.stamp_to_s(msg.header.stamp), convert.msg_to_wrench(msg), ""
         try:
             self._in_base(msg.header.frame_id)
-            wrench = convert.msg_to_wrench(msg)
+            if not np.isfinite(wrench).all():
+                raise ValueError("a wrench holds a number that is not finite; look at its driver")
+            self._good("wrench", stamp_s)
         except ValueError as error:
-            return self._bad("wrench", str(error))
-        stamp_s = convert.stamp_to_s(msg.header.stamp)
-        self._good("wrench", stamp_s)
+            self._bad("wrench", str(error))
+            fault = self._sources["wrench"].told
         if self._felt is not None:
-            self._felt(stamp_s, wrench)
+            self._felt(stamp_s, wrench, fault)
 
     def _on_pose(self, msg: PoseStamped) -> None:
         stamp_s = convert.stamp_to_s(msg.header.stamp)

@@ -975,6 +975,15 @@ def test_a_touch_between_two_ticks_is_a_touch() -> None:
         assert rig.run(0.5).mode == "stopped" and "16 N is above 15 N" in rig.trace[-1].reason
 
 
+def test_contact_beside_a_number_that_is_not_finite_stops() -> None:
+    rig = Rig(force_stop_n=30.0)
+    rig.wrench = np.zeros(6)  # type: ignore[assignment]
+    rig.plan(deltas(x=0.03), 1.0)
+    assert rig.run(0.4).mode == "running"
+    rig.controller.on_wrench(rig.now, np.array([0.0, 0.0, 100.0, 0.0, 0.0, math.nan]), rig.now)
+    assert rig.run(0.5).mode == "stopped" and "100 N is above 30 N" in rig.trace[-1].reason
+
+
 def test_contact_needs_no_pose() -> None:
     rig = Rig(force_stop_n=30.0)
     rig.wrench = np.zeros(6)  # type: ignore[assignment]

@@ -68,6 +68,30 @@ def test_what_newer_reports_have_overtaken_ends_nothing() -> None:
     assert w.on_joints(2.02, joints(), 2.02) == "" and w.hold(2.02) == ""
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("where", range(6))
+def test_a_number_that_is_not_finite_hides_no_contact_in_the_others(where: int, bad: float) -> None:
+    for limits, part, sentence in (
+        ({"force_hold_n": 15.0, "force_stop_n": 30.0}, slice(0, 3), "contact force"),
+        ({"torque_hold_nm": 15.0, "torque_stop_nm": 30.0}, slice(3, 6), "contact torque"),
+    ):
+        w, wrench = watch(**limits), np.zeros(6)
+        wrench[part], wrench[where] = 40.0, bad
+        assert w.on_wrench(1.0, wrench, 1.0) == "the measured wrench is not finite; see what sends it"
+        assert sentence in w.contact("stop") and "not finite" in w.hold(1.0)
+        assert w.on_wrench(1.1, [0.0, 0.0, bad, 0.0, 0.0, 0.0], 1.1) and sentence in w.contact("stop"), "it ends none"
+        assert w.on_wrench(1.2, np.zeros(6), 1.2) == "" and w.contact("hold") == ""
+
+
+def test_a_wrench_that_the_caller_refuses_may_show_contact_and_ends_none() -> None:
+    w = watch(force_stop_n=30.0)
+    assert w.on_wrench(1.0, np.zeros(6), 1.0) == ""
+    for newton in (31.0, 0.0):
+        assert w.on_wrench(1.1, [newton, 0, 0, 0, 0, 0], 1.1, "another frame") == "another frame"
+        assert "31 N" in w.contact("stop") and w.hold(1.1) == "another frame"
+    assert w.on_wrench(1.2, np.zeros(6), 1.2) == "" and w.hold(1.2) == ""
+
+
 def test_the_margin_can_be_wider_and_depends_on_the_robot() -> None:
     near = joints(q4=-2.85)
     assert watch(robot="fr3").on_joints(1.0, near, 1.0) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,8 +98,20 @@ def test_each_wrench_is_told_at_once_and_none_waits_for_a_pose(heard: Heard) -> 
         heard.steady_s += 0.001
         heard.wrench(first=first)
         assert heard.felt[-1][0] == pytest.approx(EPOCH_S + heard.steady_s) and heard.felt[-1][1][0] == first
-    heard.wrench(first=math.nan)
-    assert len(heard.felt) == 3 and not heard.states, "what is no number is a trouble and no wrench"
+    assert not heard.states and all(fault == "" for *_, fault in heard.felt)
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [({"first": math.nan}, "not finite"), ({"first": math.inf}, "not finite"), ({"frame": "tool"}, "frame id is 'tool'")],
+)
+def test_a_wrench_that_cannot_be_used_is_a_trouble_and_told_as_one(heard: Heard, bad: dict[str, Any], why: str) -> None:
+    heard.wrench(**bad)
+    assert why in heard.trouble()["wrench"]
+    _, wrench, fault = heard.felt[-1]
+    assert fault == heard.trouble()["wrench"] and list(wrench[1:]) == [1, 2, 3, 4, 5], "it may show contact"
+    heard.wrench()
+    assert not heard.trouble() and heard.felt[-1][2] == ""
 
 
 def test_who_feels_nothing_does_not_hear_the_wrench(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,9 +184,13 @@ def _believes_silence(honest: Callable) -> Callable:
     return tick
 
 
+def _only_whole(honest: Callable) -> Callable:
+    return lambda components: honest(components) if all(map(math.isfinite, components)) else 0.0
+
+
 def _takes_any_wrench(honest: Callable) -> Callable:
-    def on_wrench(self: Watch, stamp_s: float, wrench: Any, now_s: float) -> str:
-        honest(self, stamp_s, wrench, now_s)
+    def on_wrench(self: Watch, stamp_s: float, wrench: Any, now_s: float, unless: str) -> str:
+        honest(self, stamp_s, wrench, now_s, unless)
         self._wrong["wrench"] = ""
         return ""
 
@@ -281,10 +285,11 @@ MUTANTS: tuple[Mutant, ...] = (
     _one(watch, "NODES", _is(()), "a node that falls silent holds"),
     _one(controller, "FIRST_PLAN_S", _is(math.inf), "a first plan that comes late waits for a person"),
     _one(Watch, "contact", _says(""), "contact is looked at"),
+    _one(watch, "_at_least", _only_whole, "contact in a reading that is refused counts"),
     _one(
         Controller,
         "on_wrench",
-        lambda honest: lambda self, stamp_s, wrench, now_s: self._watch.on_wrench(stamp_s, wrench, now_s),
+        lambda honest: lambda self, *wrench: self._watch.on_wrench(*wrench, ""),
         "contact latches, however short",
     ),
     _one(Watch, "on_robot", _ignores_old, "an old report of an error counts"),

@@ -362,8 +362,8 @@ class Session:
             ("twist of the wrist", (c.torque_hold_nm, c.torque_stop_nm), slice(3, 6)),
         ):
             if self.chance.lasts(name, self.now, 0.0, 2.5):
-                wrench[part] += self.chance.pick(-25.0, 25.0)
-                if limits != (None, None) and not bad:  # which hides how much it is
+                wrench[part] += self.chance.pick(-25.0, 25.0)  # above the limits, even where one number of it is bad
+                if limits != (None, None):
                     judge.forbid(name, self.now, latch=True)
             else:
                 judge.allow(name)
