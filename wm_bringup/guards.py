@@ -31,6 +31,9 @@ LOWER = (
 )
 HIGHER = ("joint_margin_rad", "limits.box_min_m")
 LIMITS = (*LOWER, *HIGHER)
+#: What the limits are about: the joints of one robot, one way to move it, and the TCP of one tool. Another one belongs
+#: into a preset of its own.
+SAME = ("robot", "arm.kind", "arm.tcp_m_rad", "measured.tcp_m_rad")
 
 
 def value(config: Any, key: str) -> Any:
@@ -52,9 +55,11 @@ def _no_looser(key: str) -> Kept:
     return kept
 
 
-def _same_robot(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> bool:
-    """The joints' ends are those of one robot; another one's are no limits to it."""
-    return preset.robot in (None, final.robot)
+def _same(key: str) -> Kept:
+    """One of :data:`SAME`; where nothing is moved, it does not matter how."""
+    return lambda preset, final: (
+        value(preset, key) in (None, value(final, key)) or (final.arm.kind == "none" and key.startswith("arm."))
+    )
 
 
 def _required(name: str) -> Kept:
@@ -78,7 +83,7 @@ def _alone(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> bool:
 #: By the key of controller.yaml that holds it.
 GUARDS: dict[str, Kept] = {
     **{key: _no_looser(key) for key in LIMITS},
-    "robot": _same_robot,
+    **{key: _same(key) for key in SAME},
     "require.wrench": _required("wrench"),
     "require.joints": _required("joints"),
     "require.robot": _required("robot"),
@@ -135,12 +140,12 @@ def check(
             raise ConfigError(simulators(source))
         plural = "s" if len(unasked) > 1 else ""
         flags = " ".join(f"--drop-guard {name}" for name in unasked)
-        values = [(name, value(preset, name), value(final, name)) for name in unasked if name in (*LIMITS, "robot")]
+        values = [(name, value(preset, name), value(final, name)) for name in unasked if name in (*LIMITS, *SAME)]
         changed = ", ".join(f"{name} = {has} in place of {had}" for name, had, has in values if None not in (had, has))
         raise ConfigError(
             f"the configuration drops the guard{plural} {', '.join(unasked)}, which {source} or a Franka's driver "
-            f"offers{f' ({changed})' if changed else ''}; restore what was changed, or say so: {flags} (ros2 launch: "
-            f"drop_guards:={','.join(unasked)})"
+            f"offers{f' ({changed})' if changed else ''}; restore what was changed, put it into a preset of your own, "
+            f"or say so: {flags} (ros2 launch: drop_guards:={','.join(unasked)})"
         )
     if unneeded := [name for name in allowed if name not in missing]:
         raise ConfigError(f"the guard {unneeded[0]} is not dropped by the configuration; leave out that it may be")

@@ -36,7 +36,7 @@ def check_folder(folder: Path, nodes: Collection[str], beside: Collection[Path])
     """Refuse a configuration folder that does not exist, or has something in it that looks read and is not.
 
     That is a YAML file, or one that is named like a node's, which no node reads; and a node's that is no readable file,
-    such as a link to nothing. ``beside``: files that are read as something else, such as the arm's preset. Raises
+    such as a link to nothing. So is a folder that says nothing: who gives it believes its limits to hold. ``beside``: files that are read as something else, such as the arm's preset. Raises
     ConfigError.
     """
     if not folder.is_dir():
@@ -53,6 +53,11 @@ def check_folder(folder: Path, nodes: Collection[str], beside: Collection[Path])
             near = nearest(_stem(path), nodes)
             advice = f"did you mean '{near}.yaml'?" if near else "rename or remove it"
             raise ConfigError(f"nobody reads {quoted(str(path), 200)}; {advice} (files: {', '.join(sorted(known))})")
+    if not any(path.name in known or path.resolve() in beside for path in found):
+        raise ConfigError(
+            f"the configuration folder {folder} has none of the files {', '.join(sorted(known))}; give the folder that "
+            "has one, or leave it out"
+        )
 
 
 def _check_file(path: Path) -> None:

@@ -179,10 +179,10 @@ class Controller:
         for reason, latches in self._troubles.values():
             if latches:
                 return reason
-        if self._ended or self._target.position is None:
+        if self._ended:
             return ""
         if contact := self._watch.contact("hold"):
-            return f"{contact}; free the arm, or restart the controller where it is"
+            return f"{contact}; free the arm, or tell its driver what it carries"
         return self._strayed()
 
     def _strayed(self) -> str:

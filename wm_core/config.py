@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import reprlib
 import types
 import typing
@@ -44,10 +45,19 @@ class _Loader(SafeLoader):
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         value: int = super().construct_yaml_int(node)
         if not -(2**63) <= value < 2**63:  # as ROS's; one of thousands of hex digits cannot even be shown
-            raise yaml.constructor.ConstructorError(
-                None, None, "a whole number takes more than 64 bits", node.start_mark
-            )
+            raise _refused("a whole number takes more than 64 bits", node)
+        self._refuse_surprise(node, value)
         return value
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        value: float = super().construct_yaml_float(node)
+        self._refuse_surprise(node, value)
+        return value
+
+    def _refuse_surprise(self, node: yaml.ScalarNode, value: float) -> None:
+        """Numbers that YAML 1.1 reads as few people mean them: 010 is 8, and 1:30 is 90."""
+        if ":" in node.value or _OCTAL.fullmatch(node.value):
+            raise _refused(f"{node.value[:20]} means {value} in YAML 1.1; write {value}, or the number you mean", node)
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         # Called before the merge of `<<`, whose keys those beside it may replace, and for merged mappings as well.
@@ -70,6 +80,12 @@ class _Loader(SafeLoader):
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
+_OCTAL = re.compile(r"[-+]?0[0-9_]+")
+
+
+def _refused(why: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, why, node.start_mark)
 
 
 class _DuplicateKey(Exception):

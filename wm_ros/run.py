@@ -122,8 +122,9 @@ def run_node(make: Callable[[], WmNode[Any]], args: list[str] | None = None) -> 
                 print(f"{name}: {error}", file=sys.stderr)
             return EXIT_CANNOT_RUN
     finally:
-        signals.ignore()
         try:
+            with contextlib.suppress(KeyboardInterrupt):  # of somebody who insisted just before
+                signals.ignore()
             if node is not None:
                 node.close()
                 node.destroy_node()

@@ -68,6 +68,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         declare(settings={"planner": {"sampels": 3}})
     with pytest.raises(ConfigError, match="no configuration folder"):
         declare(config=tmp_path / "nowhere")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ConfigError, match=r"has none of the files .*controller\.yaml.*; give the folder that has one"):
+        declare(config=tmp_path)
     with pytest.raises(ConfigError, match=r"no arm preset 'fr3-crisp' \(did you mean 'fr3_crisp'\?\); there are: "):
         declare("real", arm="fr3-crisp")
     for missing in (tmp_path / "arm.yaml", "../planner/sim.yaml"):

@@ -13,7 +13,7 @@ import yaml
 
 from wm_bringup import graph, guards, paths, presets
 from wm_controller.node_config import ControllerNodeConfig
-from wm_core.config import load
+from wm_core.config import load, merge
 from wm_core.errors import ConfigError
 from wm_ros import params
 
@@ -137,7 +137,7 @@ def test_an_allowance_that_is_not_needed_or_not_known_is_refused() -> None:
 
 
 def test_every_guard_is_tried() -> None:
-    tried = {*WITHOUT, *LOOSER}
+    tried = {*WITHOUT, *LOOSER, *guards.SAME}
     assert set(guards.GUARDS) - tried == {"require.robot", "require.planner", "require.encoder"}
 
 
@@ -229,6 +229,31 @@ def test_what_is_looser_than_the_preset_is_a_guard_dropped(name: str, mode: str,
     assert declare(mode, arm=own, settings={"controller": {**more, name: tighter}}).nodes
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("arm.kind", "twist_stream"),
+        ("arm.tcp_m_rad", [0.0, 0.0, 0.1, 0.0, 0.0, 0.0]),
+        ("measured.tcp_m_rad", [0.0, 0.0, -0.3, 0.0, 0.0, 0.0]),
+        ("measured.tcp_m_rad", [0.0, 0.0, 0.0, 0.0, 0.0, 0.1]),
+    ],
+)
+def test_the_limits_are_about_one_way_to_move_one_tool(name: str, other: Any, tmp_path: Path) -> None:
+    settings = {"controller": {name: other}}
+    with pytest.raises(ConfigError, match=rf"drops the guard {name}, .*\({name} = .* in place of .*preset of your own"):
+        declare(settings=settings)
+    assert declare(settings=settings, drop_guards=[name]).nodes
+    copy = yaml.safe_load((paths.share() / "config" / "arms" / "fr3_crisp.yaml").read_text())
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump(merge(copy, params.nest({name: other}))))
+    assert declare(arm=str(own)).nodes
+
+
+def test_where_nothing_is_moved_it_does_not_matter_how() -> None:
+    assert declare(arm="fr3_servo", dry_run=True).nodes
+    assert declare(arm="droid", dry_run=True, settings={"controller": {"arm.kind": "twist_stream"}}).nodes
+
+
 def test_a_preset_of_ones_own_sets_its_own_baseline(own: str) -> None:
     assert declare(arm=own).nodes
 
@@ -242,7 +267,7 @@ def test_every_number_of_the_controller_is_a_limit_or_known_to_be_none() -> None
             if first is None or (isinstance(first, (int, float)) and not isinstance(first, bool)):
                 yield key
 
-    none = {"rate_hz", "launcher_pid", "robot", "arm.tcp_m_rad", "measured.tcp_m_rad", "arm.twist.gain_per_s"}
+    none = {"rate_hz", "launcher_pid", "arm.twist.gain_per_s", *guards.SAME} - {"arm.kind"}
     none |= {"arm.gripper.open", "arm.gripper.closed", "measured.joint_prefix"}
     none |= {"measured.gripper.open", "measured.gripper.closed", "measured.gripper.slack"}
     assert set(numbers(dataclasses.asdict(ControllerNodeConfig()))) == {*guards.LIMITS, *none}

@@ -108,6 +108,10 @@ def test_unusable_files(tmp_path: Path, text: bytes, says: str) -> None:
         ("name: " + 5000 * "[" + "\n", "nested too deeply"),
         ("name: a\n---\nname: b\n", "not valid YAML"),
         *(
+            (f"rate_hz: {number}\n", f"{number} means {value} in YAML 1.1; write {value}, or the number you")
+            for number, value in (("010", 8), ("-0_7", -7), ("1:30", 90), ("190:20:30", 685230), ("1:30.5", 90.5))
+        ),
+        *(
             (f"rate_hz: {number}\n", "more than 64 bits")
             for number in (2**63, -(2**63) - 1, "0x" + 5000 * "f", "0b" + 80 * "1", "190:" + 20 * "59:" + "59")
         ),
