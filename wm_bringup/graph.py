@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from wm_perception.node_config import CameraConfig
 from wm_ros import params
 from wm_ros.params import CONFIG_PARAMETER, SETTINGS_PARAMETER
 
-from . import guards, paths, presets
+from . import guards, presets, transport
 
+#: The node that commands the arm.
+CONTROLLER = "controller"
 #: "mock_crisp" is the simulated cell behind the topics of a real arm that runs CRISP.
 MODES = ("sim", "mock_crisp", "real")
 #: The arm preset (``config/arms/<name>.yaml``) of each mode, if none is named.
@@ -224,9 +226,14 @@ def environment(mode: str) -> dict[str, str]:
     """Environment that all processes of the graph share; what the user has set goes before it."""
     defaults = {"OMP_NUM_THREADS": "1"}  # the nodes share the cores
     if mode != "real":
-        return {**defaults, "MUJOCO_GL": "egl", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    # Stock Fast DDS loses best-effort messages above 0.5 MB, such as a camera's full frames (rmw_fastrtps#739).
-    return {**defaults, "FASTRTPS_DEFAULT_PROFILES_FILE": str(paths.share() / "config" / "fastdds.xml")}
+        return {**defaults, "MUJOCO_GL": "egl", transport.RANGE: transport.LOCALHOST}
+    return {**defaults, **transport.frames()}
+
+
+def node_environment(spec: NodeSpec, environment: Mapping[str, str]) -> dict[str, str]:
+    """What a node's environment has besides ``environment``; with it parameters that ``spec`` lacks are refused."""
+    own = transport.of_controller(environment) if spec.name == CONTROLLER else {}
+    return {**own, **params.environment(spec.parameters)}
 
 
 #: What planner and controller must read alike of an arm's preset.

@@ -38,7 +38,7 @@ from wm_planner.goals import load_goals
 from wm_ros import params
 
 from . import bundles, graph, lifeline, paths
-from .processes import CONTROLLER, sentence_in
+from .processes import sentence_in
 
 #: Arguments by name: default, and what they are.
 COMMON = {
@@ -211,7 +211,7 @@ def _node(spec: graph.NodeSpec, environment: dict[str, str], context: LaunchCont
     }
     # When launch is killed, so are the nodes; the controller is told to end, so that the arm comes to rest. A debugger
     # that the user puts before them is left alone.
-    last = signal.SIGTERM if spec.name == CONTROLLER else signal.SIGKILL
+    last = signal.SIGTERM if spec.name == graph.CONTROLLER else signal.SIGKILL
     guard = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), str(int(last))]
     prefix = {} if "launch-prefix" in context.launch_configurations else {"prefix": shlex.join(guard)}
     node = Node(
@@ -223,7 +223,7 @@ def _node(spec: graph.NodeSpec, environment: dict[str, str], context: LaunchCont
         remappings=list(spec.remappings),
         respawn=spec.respawn,
         output="screen",
-        additional_env={**environment, **params.environment(spec.parameters)},
+        additional_env={**environment, **graph.node_environment(spec, {**os.environ, **environment})},
         on_exit=child.ended,
         **prefix,
     )

@@ -28,7 +28,7 @@ from wm_ros import params
 from . import bundles, graph, paths, report
 from .cli import EXIT_CANNOT_RUN
 from .monitor import UNKNOWN, Monitor
-from .processes import CONTROLLER, NO_LOG_FILES, Processes
+from .processes import NO_LOG_FILES, Processes
 from .terminal import Interrupts, LiveLine, complain, status_of
 
 EXIT_PLACED, EXIT_NOT_PLACED = 0, 1
@@ -75,10 +75,10 @@ class PickPlace:
         declared = self._graph(Path("goals"))
         for note in declared.notes:
             complain(note)
-        controller = next(spec for spec in declared.nodes if spec.name == CONTROLLER)
+        controller = next(spec for spec in declared.nodes if spec.name == graph.CONTROLLER)
         of_ros = "use_sim_time"
         given = {key: value for key, value in controller.parameters.items() if key != of_ros}
-        self._controller = params.build(ControllerNodeConfig, given, CONTROLLER)
+        self._controller = params.build(ControllerNodeConfig, given, graph.CONTROLLER)
 
     def _graph(self, goal: Path) -> graph.Graph:
         arguments = self._arguments
@@ -269,7 +269,7 @@ class PickPlace:
                 self._spin()
         answer = self._monitor.call(service)
         until_s = time.monotonic() + ANSWER_TIMEOUT_S
-        while not answer.done() and time.monotonic() < until_s and not self._processes.has_ended(CONTROLLER):
+        while not answer.done() and time.monotonic() < until_s and not self._processes.has_ended(graph.CONTROLLER):
             self._spin()
         if not answer.done():
             raise WmError(f"the controller did not answer '{service}' within {ANSWER_TIMEOUT_S:g} s")
@@ -289,7 +289,7 @@ class PickPlace:
 
     def _halt(self) -> str:
         """Stop the arm if it may move, and never fail; why it could not be stopped, "" if it is or need not."""
-        if not self._started or self._processes.has_ended(CONTROLLER):
+        if not self._started or self._processes.has_ended(graph.CONTROLLER):
             return ""
         try:
             self._ask("stop")

@@ -36,8 +36,8 @@ def check_folder(folder: Path, nodes: Collection[str], beside: Collection[Path])
     """Refuse a configuration folder that does not exist, or has something in it that looks read and is not.
 
     That is a YAML file, or one that is named like a node's, which no node reads; and a node's that is no readable file,
-    such as a link to nothing. So is a folder that says nothing: who gives it believes its limits to hold. ``beside``: files that are read as something else, such as the arm's preset. Raises
-    ConfigError.
+    such as a link to nothing. A folder that says nothing is refused, too: who gives it believes its limits to hold.
+    ``beside``: files that are read as something else, such as the arm's preset. Raises ConfigError.
     """
     if not folder.is_dir():
         raise ConfigError(f"there is no configuration folder {folder}; it should hold files such as planner.yaml")

@@ -20,14 +20,12 @@ from wm_core.errors import WmError
 from wm_ros import params
 
 from . import lifeline
-from .graph import NodeSpec
+from .graph import CONTROLLER, NodeSpec, node_environment
 
 #: How long a node may take to end after SIGINT, and then after SIGTERM, before it is killed.
 INTERRUPT_GRACE_S = 3.0
 TERMINATE_GRACE_S = 1.0
 POLL_S = 0.02
-#: The one that commands the arm; it is not killed when we are gone, but told to end, so that the arm comes to rest.
-CONTROLLER = "controller"
 #: ROS would write another log file for each process into ~/.ros; what a node says is in <name>.log already.
 NO_LOG_FILES = ("--ros-args", "--disable-external-lib-logs")
 
@@ -78,6 +76,7 @@ class Processes:
 
         ``environment`` is None for ours.
         """
+        # The controller is not killed when we are gone, but told to end, so that the arm comes to rest.
         last = signal.SIGTERM if name == CONTROLLER else signal.SIGKILL
         guard = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), str(int(last))]
         with _writing(self._logs), open(self._logs / f"{name}.log", "wb") as log:
@@ -92,7 +91,8 @@ class Processes:
 
     def start_node(self, spec: NodeSpec) -> None:
         """Start a node; its parameters go by file, so that types survive and the run can be repeated from them."""
-        self.start(spec.name, node_command(spec, self._logs), node_environment(spec))
+        environment = {**os.environ, **node_environment(spec, os.environ)}
+        self.start(spec.name, node_command(spec, self._logs), environment)
 
     def pid(self, name: str) -> int:
         """Process id of a child that was started."""
@@ -147,11 +147,6 @@ def node_command(spec: NodeSpec, folder: Path) -> list[str]:
     remap = [f"__node:={spec.name}", *(f"{a}:={b}" for a, b in spec.remappings)]
     ros = [*NO_LOG_FILES, "--params-file", str(file), *(word for rule in remap for word in ("-r", rule))]
     return [sys.executable, "-m", spec.module, *ros]
-
-
-def node_environment(spec: NodeSpec) -> dict[str, str]:
-    """The environment of a node: ours, and what makes it refuse parameters that are not in ``spec``."""
-    return {**os.environ, **params.environment(spec.parameters)}
 
 
 def _status(child: subprocess.Popen[bytes]) -> int | None:

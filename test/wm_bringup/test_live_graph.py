@@ -100,6 +100,8 @@ def test_a_run_ends_by_itself_and_leaves_its_record(start: Callable[..., Wm]) ->
     wm.wait_until_it_moves()
     children = wm.children()
     assert set(children) == set(NODES)
+    shares = {name: "/dev/shm/fast" in Path(f"/proc/{pid}/maps").read_text() for name, pid in children.items()}
+    assert shares["planner"] and not shares["controller"], "whoever is suspended there keeps all the others waiting"
     assert wm.end() == 1, wm.text()
     assert gone(list(children.values()))
     assert "not placed: the cube is" in wm.text()

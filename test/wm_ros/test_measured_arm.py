@@ -103,7 +103,7 @@ def test_each_wrench_is_told_at_once_and_none_waits_for_a_pose(heard: Heard) -> 
 
 @pytest.mark.parametrize(
     ("bad", "why"),
-    [({"first": math.nan}, "not finite"), ({"first": math.inf}, "not finite"), ({"frame": "tool"}, "frame id is 'tool'")],
+    [({"first": math.nan}, "not finite"), ({"first": math.inf}, "not finite"), ({"frame": "tool"}, "frame id is 'to")],
 )
 def test_a_wrench_that_cannot_be_used_is_a_trouble_and_told_as_one(heard: Heard, bad: dict[str, Any], why: str) -> None:
     heard.wrench(**bad)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import yaml
 
-from wm_bringup.graph import NodeSpec
-from wm_bringup.processes import CONTROLLER, node_command, node_environment
+from wm_bringup.graph import CONTROLLER, NodeSpec, node_environment
+from wm_bringup.processes import node_command
 
 GRAPH, PIDS = "graph.yaml", "pids"
 
@@ -36,7 +36,7 @@ def main() -> None:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    env=node_environment(spec),
+                    env={**os.environ, **node_environment(spec, os.environ)},
                 )
             )
     (folder / PIDS).write_text("\n".join(str(child.pid) for child in children), encoding="ascii")

@@ -21,7 +21,7 @@ from wm_bringup import graph, proc
 from wm_bringup.cli import EXIT_CANNOT_RUN
 from wm_bringup.live_run import ARM_TOPIC, TARGET_TOPIC, LiveRun, NoFilm
 from wm_bringup.pick_place import EXIT_NOT_PLACED, SPIN_S, Outcome
-from wm_bringup.processes import CONTROLLER, Processes
+from wm_bringup.processes import Processes
 from wm_bringup.recorder import Recorder
 from wm_core import results
 from wm_core.errors import WmError
@@ -107,7 +107,9 @@ class FaultRun(LiveRun):
         # Whoever starts the nodes says by whose life the arm may move; see launcher.py.
         alone = {"launcher_heartbeat": False}
         nodes = (
-            dataclasses.replace(spec, parameters={**spec.parameters, **(alone if spec.name == CONTROLLER else {})})
+            dataclasses.replace(
+                spec, parameters={**spec.parameters, **(alone if spec.name == graph.CONTROLLER else {})}
+            )
             for spec in made.nodes
         )
         return dataclasses.replace(made, nodes=tuple(nodes))
