@@ -218,8 +218,8 @@ class Monitor(Node):
 
     def _alone(self, topic: str) -> None:
         """Raises ValueError if two speak on a topic that decides how the run ends: nobody could tell who is right."""
-        names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
-        if len(names) > 1:
+        if self.count_publishers(topic) > 1:
+            names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
             raise ValueError(f"it has more than one publisher: {', '.join(sorted(names))}")
 
     def _on_frame(self, msg: Image) -> None:

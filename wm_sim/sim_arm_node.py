@@ -87,9 +87,8 @@ class SimArmNode(WmNode[SimArmConfig]):
             self._targets_heard = None
 
     def _on_target(self, msg: PoseStamped) -> None:
-        publishers = self.get_publishers_info_by_topic(self.TARGET)
-        if len(publishers) > 1:
-            names = " and ".join(sorted(info.node_name for info in publishers))
+        if self.count_publishers(self.TARGET) > 1:
+            names = " and ".join(sorted(info.node_name for info in self.get_publishers_info_by_topic(self.TARGET)))
             return self._drop(f"{self.TARGET} has more than one publisher ({names}), so every target is dropped")
         try:
             self._take_target(msg)

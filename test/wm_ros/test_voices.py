@@ -118,7 +118,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.looks = 0
+        self.looks = self.counts = 0
 
     def get_name(self) -> str:
         return "controller"
@@ -128,6 +128,10 @@ class Graph:
 
     def resolve_topic_name(self, topic: str) -> str:
         return f"/{topic}"
+
+    def count_publishers(self, topic: str) -> int:
+        self.counts += 1
+        return len(self.names)
 
 
 @pytest.fixture
@@ -195,13 +199,29 @@ def test_the_graph_is_looked_into_ten_times_a_second_or_when_asked(
     monkeypatch.setattr(time, "clock_gettime", lambda _: now[0])
     heard = Voices(graph)  # type: ignore[arg-type]
     heard.watch("t", "planner")
+    heard.watch("u", "planner")
     for _ in range(5):
         heard.trouble()
-    assert graph.looks == 1
+    assert (graph.counts, graph.looks) == (1, 1), "one is counted, and one, whose turn it is, listed"
     heard.trouble(at_once=True)
     now[0] += 0.11
     heard.trouble()
-    assert graph.looks == 3
+    assert (graph.counts, graph.looks) == (3, 3)
+
+
+def test_who_is_more_or_has_no_name_yet_is_listed_at_once_and_who_takes_a_place_in_turn(graph: Graph) -> None:
+    heard = Voices(graph)  # type: ignore[arg-type]
+    for topic in "abcd":
+        heard.watch(topic, "planner")
+    graph.names = [UNKNOWN, UNKNOWN]
+    assert "in place of 'planner'" in heard.trouble(at_once=True) and graph.looks == 4
+    graph.names = ["/planner"]
+    assert heard.trouble(at_once=True) == "" and graph.looks == 8
+    graph.names = ["/stray"]
+    assert not heard.sole("a"), "who is asked about is listed"
+    for _ in range(4):
+        heard.trouble(at_once=True)
+    assert graph.looks == 13 and not any(t.sole() for t in heard._topics.values())
 
 
 def test_a_name_of_a_megabyte_is_cut(graph: Graph) -> None:
