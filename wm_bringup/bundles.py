@@ -43,7 +43,7 @@ def chosen(
         if not dry_run:
             raise BundleError(
                 f"{said}, so it moves no real arm; name one that was trained for your camera, or only look at its "
-                "plans: ros2 launch wm_bringup pick_place.launch.py dry_run:=true"
+                "plans, with ros2 launch and dry_run:=true beside what you gave"
             )
         warn(f"{said}: what it plans here says nothing of a real scene, and without dry_run:=true it is refused")
     return bundle

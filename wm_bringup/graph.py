@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,14 +163,14 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
         parameters: dict[str, Any] = {CONFIG_PARAMETER: [str(file) for file in files[name]]} if files[name] else {}
         parameters |= {**arm_says, **camera_says} if name == brain else {}
         parameters |= {**values, **settings.get(name, {})}
-        if name == "controller" and cell.dry_run:
-            parameters |= _DRY_RUN  # above all that anybody says
         remappings = () if camera is None else camera_remappings(camera)
         nodes.append(NodeSpec(name, _MODULES[name][0], parameters, remappings))
     controller = configuration(nodes[-1])  # first: what is wrong in its files would be blamed on those who share them
     _check_guards(cell, arm, controller, own["controller"])
     for spec in nodes:
         configuration(spec)
+    if cell.dry_run:  # above all that anybody says; what would be refused without it was refused
+        nodes[-1] = replace(nodes[-1], parameters={**nodes[-1].parameters, **_DRY_RUN})
     unplanned = mode == "real" and brain == "planner" and not files["planner"]
     return Graph(tuple(nodes), prepare, (_NO_PLANNER_PRESET,) if unplanned else ())
 

@@ -52,6 +52,8 @@ def check_folder(folder: Path, nodes: Collection[str], beside: Collection[Path])
         elif _looks_read(path, nodes) and path.resolve() not in beside:
             near = nearest(_stem(path), nodes)
             advice = f"did you mean '{near}.yaml'?" if near else "rename or remove it"
+            if path.suffix in YAML and path.is_file():
+                advice += f" If it is the arm's preset, give it as such: arm:={path} (wm: --arm {path})"
             raise ConfigError(f"nobody reads {quoted(str(path), 200)}; {advice} (files: {', '.join(sorted(known))})")
     if not any(path.name in known or path.resolve() in beside for path in found):
         raise ConfigError(

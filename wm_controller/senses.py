@@ -75,7 +75,7 @@ class Senses:
         except ConfigError as error:
             if "robot" in self._node.config.require:
                 raise
-            self._node.get_logger().warning(f"the robot's own mode and errors are not watched: {error}")
+            self._node.get_logger().warning(f"not watched: {error}")
 
     def take(self, now_s: float) -> None:
         """Hand on what has come since the last tick."""

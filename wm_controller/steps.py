@@ -135,7 +135,8 @@ class Steps:
             return "waiting for a plan"
         overdue_s = now_s - self._steps[-1].end_s
         if not overdue_s <= self._config.limits.plan_timeout_s:
-            return f"plan watchdog: the last plan ended {overdue_s:.2f} s ago; see whether the planner still plans"
+            ended = f"plan watchdog: the last plan ended {overdue_s:.2f} s ago"
+            return f"{ended}; see whether the planner still plans, and how fast"
         return ""
 
     def begun(self, now_s: float) -> Iterator[Step]:

@@ -182,7 +182,7 @@ def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any
     above = [layer for layer in above if isinstance(layer, dict)]
     for key, value in values.items():
         if key not in known:
-            raise ConfigError(f"{where} has an unknown key {quoted(key)}{meant(key, known)}")
+            raise ConfigError(f"{where} has an unknown key {quoted(key)}{_advice(cls, key)}")
         if key in (read_if := getattr(cls, "READ_IF", {})):
             other, wanted = read_if[key]
             found = merged.get(other, known[other].default)
@@ -198,6 +198,19 @@ def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any
             inside = merged.get(key)  # none where a layer above puts something else in the place of what holds it
             inside = inside if isinstance(inside, dict) else {}
             _check(inner, value, inside, [layer[key] for layer in above if key in layer], f"{where}: {key}")
+
+
+def _advice(cls: Any, key: object) -> str:
+    """What to do about a key that ``cls`` does not know, for the end of the sentence."""
+    known = {f.name: _section(_hints(cls)[f.name])[0] for f in dataclasses.fields(cls) if f.init}
+    if advice := meant(key, known):
+        return advice
+    for name, section in known.items():
+        if section is not None and key in {f.name for f in dataclasses.fields(section) if f.init}:
+            return f"; did you mean '{name}.{key}'?"
+    if str(key).isdecimal():
+        return "; decimals are written with a point, 0.25"
+    return f"; remove it, there are: {', '.join(sorted(known))}"
 
 
 def _section(hint: Any) -> tuple[Any, bool]:
@@ -216,7 +229,7 @@ def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
     known = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
-            raise ConfigError(f"{where} has an unknown key {quoted(key)}{meant(key, known)}")
+            raise ConfigError(f"{where} has an unknown key {quoted(key)}{_advice(cls, key)}")
     for name, field in known.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in values:

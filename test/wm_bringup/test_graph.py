@@ -126,11 +126,22 @@ def test_a_driver_that_runs_already_takes_the_place_of_the_camera_node() -> None
     "arm", [file.stem for file in (paths.share() / "config" / "arms").glob("*.yaml") if file.stem != "sim"]
 )
 def test_a_dry_run_has_an_arm_that_moves_nothing_whatever_is_said(arm: str, tmp_path: Path) -> None:
-    (tmp_path / "controller.yaml").write_text("arm: {kind: pose_stream, gripper: {kind: position}}\n")
-    for config, settings in ((None, {}), (tmp_path, {}), (None, {"controller": {"arm.kind": "pose_stream"}})):
+    kind = built(declare("real", arm=arm).nodes, "controller").arm.kind
+    (tmp_path / "controller.yaml").write_text(f"arm: {{kind: {kind}, gripper: {{kind: position}}}}\n")
+    for config, settings in ((None, {}), (tmp_path, {}), (None, {"controller": {"arm.kind": kind}})):
         nodes = declare("real", arm=arm, dry_run=True, config=config, settings=settings).nodes
         assert built(nodes, "controller").arm.kind == "none"
-    assert built(declare("real", arm=arm).nodes, "controller").arm.kind != "none"
+    assert kind != "none"
+
+
+def test_a_dry_run_is_refused_what_a_run_would_be() -> None:
+    for settings in ({"arm.pose_topc": "x"}, {"arm.kind": "twist_stream"}, {"arm.tcp_m_rad": 6 * [0.1]}):
+        said = []
+        for dry_run in (False, True):
+            with pytest.raises(ConfigError) as error:
+                declare("real", dry_run=dry_run, settings={"controller": settings})
+            said.append(str(error.value))
+        assert said[0] == said[1]
 
 
 @pytest.mark.parametrize("mode", graph.MODES)
@@ -256,6 +267,12 @@ def test_what_nobody_reads_is_refused_by_name(name: str, text: str, says: str, t
     with pytest.raises(ConfigError, match=says) as error:
         declare(config=tmp_path)
     assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_an_arms_preset_in_the_folder_is_given_as_such(tmp_path: Path) -> None:
+    shutil.copyfile(paths.preset("arms", "fr3_crisp"), tmp_path / "arm.yaml")
+    with pytest.raises(ConfigError, match=r"If it is the arm's preset, give it as such: arm:=.*arm\.yaml \(wm: --arm"):
+        declare("real", config=tmp_path)
 
 
 def test_axes_in_two_files_name_both(tmp_path: Path) -> None:

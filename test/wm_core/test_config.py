@@ -41,7 +41,9 @@ def test_values_and_defaults() -> None:
     [
         ({}, "lacks the key 'name'"),
         ({"name": "a", "step": 2}, "did you mean 'steps'"),
-        ({"name": "a", 7: 2}, "unknown key '7'"),
+        ({"name": "a", 7: 2}, "unknown key '7'; decimals are written with a point"),
+        ({"name": "a", "rate_hz": 2}, "unknown key 'rate_hz'; did you mean 'inner.rate_hz'?"),
+        ({"name": "a", "colour": 2}, "unknown key 'colour'; remove it, there are: corner_m, files, inner, levels, "),
         ({"name": 1}, "name must be of type str"),
         ({"name": "a", "steps": 1.5}, "steps must be of type int"),
         ({"name": "a", "steps": True}, "steps must be of type int"),
