@@ -208,7 +208,8 @@ class MeasuredArm:
             return f"{heard.topic}: there is no time stamp; the driver must stamp its messages"
         where = "behind" if off_s > 0 else "ahead of"
         return (
-            f"the clock of {heard.topic} is {abs(off_s):.1f} s {where} that of {self._pose.topic}: run chrony on both"
+            f"the clock of {heard.topic} is {abs(off_s):.1f} s {where} that of {self._pose.topic}: run chrony on both, "
+            "or see what delays it"
         )
 
     def _silent(self, heard: _Source, now_s: float) -> str:

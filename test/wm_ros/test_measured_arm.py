@@ -210,6 +210,7 @@ def test_a_part_whose_clock_differs_is_named_without_flicker(heard: Heard, sourc
     heard.run(0.5, **{source: off_s})
     where = "ahead of" if off_s > 0 else "behind"
     said = f"the clock of arm/{source} is 2.0 s {where} that of arm/current_pose: run chrony on both"
+    said += ", or see what delays it"
     assert set(heard.said) == {(source, said)}
     heard.run(0.1)
     assert not heard.trouble()
