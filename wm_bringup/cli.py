@@ -35,6 +35,7 @@ from typing import Any
 
 from wm_core import install
 from wm_core.errors import WmError, interrupt_in, quoted
+from wm_core.names import meant
 
 from . import commands
 
@@ -86,7 +87,11 @@ def run(argv: Sequence[str]) -> int:
         )
         module.add_arguments(command)
         command.set_defaults(command_run=module.run)
-    arguments = parser.parse_args(argv)
+    arguments, unread = parser.parse_known_args(argv)
+    if unread:
+        command = subparsers.choices[arguments.command]
+        known = [option for action in command._actions for option in action.option_strings]
+        command.error(f"nobody reads {' '.join(unread)}{meant(unread[0], known)}")
     try:
         with _ends_in_order():
             return int(arguments.command_run(arguments))

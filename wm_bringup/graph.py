@@ -184,6 +184,7 @@ def _check_guards(cell: Cell, arm: Path, controller: ControllerNodeConfig, ours:
         raise ConfigError(guards.simulators(str(arm)))
     if of_simulator:
         if cell.drop_guards:
+            guards.known(cell.drop_guards)
             raise ConfigError(
                 f"the guard {cell.drop_guards[0]} is of a real arm; in simulation leave out that it may drop"
             )

@@ -131,9 +131,7 @@ def check(
     an allowance that is not needed: who gives it believes a guard to be off that is on. Where guards are ``offered``,
     a copy of the simulator's arm is refused as such: it has none to restore.
     """
-    for name in allowed:
-        if name not in GUARDS:
-            raise ConfigError(unknown("guard", name, GUARDS))
+    known(allowed)
     missing = dropped(preset, final, offered)
     if unasked := [name for name in missing if name not in allowed]:
         if offered and not _foreign(final):
@@ -149,6 +147,13 @@ def check(
         )
     if unneeded := [name for name in allowed if name not in missing]:
         raise ConfigError(f"the guard {unneeded[0]} is not dropped by the configuration; leave out that it may be")
+
+
+def known(names: Sequence[str]) -> None:
+    """Raises ConfigError on a name that is none of :data:`GUARDS`."""
+    for name in names:
+        if name not in GUARDS:
+            raise ConfigError(unknown("guard", name, GUARDS))
 
 
 def check_simulated(final: ControllerNodeConfig, source: str) -> None:

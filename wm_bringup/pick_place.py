@@ -15,7 +15,6 @@ from typing import Any
 import cv2
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 
 from wm_controller.node_config import ControllerNodeConfig
 from wm_controller.supervisor import LATCHED
@@ -24,6 +23,7 @@ from wm_core.config import parse_yaml
 from wm_core.errors import ConfigError, WmError
 from wm_planner.goals import load_goals
 from wm_ros import params
+from wm_ros.run import begin_ros
 
 from . import bundles, graph, paths, report
 from .cli import EXIT_CANNOT_RUN
@@ -33,6 +33,8 @@ from .terminal import Interrupts, LiveLine, complain, status_of
 
 EXIT_PLACED, EXIT_NOT_PLACED = 0, 1
 DISCOVERY_S = 1.0
+#: How many pictures the scripted expert takes of a scene (wm_sim/expert.py).
+MOST_GOALS = 8
 READY_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 3.0
 #: After the planner says "done" the gripper may still be opening and the cube settling.
@@ -66,6 +68,8 @@ class PickPlace:
         self._began_s = time.monotonic()
         if not arguments.max_seconds > 0.0:
             raise ConfigError(f"--max-seconds {arguments.max_seconds} must be positive")
+        if not 1 <= arguments.goals <= MOST_GOALS:
+            raise ConfigError(f"--goals {arguments.goals} must be within 1..{MOST_GOALS}, which the expert shows")
         if arguments.mode == "real" and arguments.goal is None:
             raise ConfigError("a real arm needs --goal, a folder of goal pictures")
         self._bundle = bundles.chosen(arguments.model, arguments.mode).path
@@ -105,7 +109,7 @@ class PickPlace:
         results.write_json(folder / "summary.json", {"exit_status": None, "outcome": "wm ended before the run did"})
         goal = folder / "goals" if self._arguments.goal is None else self._arguments.goal
         declared = self._graph(goal)
-        rclpy.init(args=list(NO_LOG_FILES), signal_handler_options=SignalHandlerOptions.NO)
+        begin_ros(list(NO_LOG_FILES))
         self._executor = SingleThreadedExecutor()
         try:
             names = [spec.name for spec in declared.nodes]

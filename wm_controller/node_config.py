@@ -33,3 +33,20 @@ class ControllerNodeConfig(ControllerConfig):
             raise ConfigError(f"role = {quoted(self.role)} must be one of {', '.join(ROLES)}")
         if self.launcher_pid < 0:
             raise ConfigError(f"launcher_pid = {self.launcher_pid} must be a process id, or 0 for the parent")
+        self._check_topics()
+
+    def _check_topics(self) -> None:
+        """What is sent to the arm has a topic that nobody else speaks on, this node in another voice included."""
+        arm, m = self.arm, self.measured
+        sent = {"arm.pose_topic": arm.pose_topic} if arm.kind != "none" else {}
+        if arm.kind == "twist_stream":
+            sent["arm.twist.topic"] = arm.twist.topic
+        if arm.kind != "none" and arm.gripper.kind == "position":
+            sent["arm.gripper.topic"] = arm.gripper.topic
+        topics = {"controller/state": "the controller itself"}
+        for name in ("pose", "wrench", "gripper", "joints", "robot"):
+            topics[getattr(m, f"{name}_topic").removeprefix("/")] = f"measured.{name}_topic"
+        for key, topic in sent.items():
+            if other := topics.get(topic.removeprefix("/")):
+                raise ConfigError(f"{key} = {quoted(topic)} is also the topic of {other}; give each a topic of its own")
+            topics[topic.removeprefix("/")] = key

@@ -58,6 +58,8 @@ class Peers:
         self._voices = voices = Voices(node)
         for topic in outputs:
             voices.watch(topic, own=True)
+        for service in ("start", "stop", "resume"):
+            voices.watch_service(service)
         voices.watch(self._plans, c.role)
         m = c.measured
         of_robot = () if c.robot is None else (m.joints_topic, m.robot_topic)
@@ -83,7 +85,9 @@ class Peers:
         """Why a plan that is here now may not be believed, as a sentence; "" if it may."""
         if trouble := self._voices.trouble(at_once=True):
             return trouble
-        return "" if self._voices.sole(self._plans) else f"it is not known yet who publishes {self._plans}"
+        if self._voices.sole(self._plans):
+            return ""
+        return self._voices.trouble() or f"it is not known yet who publishes {self._plans}"
 
     def look(self) -> None:
         """To be called 10 times a second: who else speaks, and whether somebody looks after the arm."""

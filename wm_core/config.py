@@ -182,7 +182,7 @@ def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any
     above = [layer for layer in above if isinstance(layer, dict)]
     for key, value in values.items():
         if key not in known:
-            raise ConfigError(f"{where} has an unknown key {quoted(key)}{_advice(cls, key)}")
+            raise ConfigError(f"{where} has an unknown key {quoted(key)}{_advice(cls, key, value)}")
         if key in (read_if := getattr(cls, "READ_IF", {})):
             other, wanted = read_if[key]
             found = merged.get(other, known[other].default)
@@ -200,8 +200,10 @@ def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any
             _check(inner, value, inside, [layer[key] for layer in above if key in layer], f"{where}: {key}")
 
 
-def _advice(cls: Any, key: object) -> str:
+def _advice(cls: Any, key: object, value: object = None) -> str:
     """What to do about a key that ``cls`` does not know, for the end of the sentence."""
+    if isinstance(value, dict) and "ros__parameters" in value:
+        return "; these files are one node's each: leave out the node's name and ros__parameters"
     known = {f.name: _section(_hints(cls)[f.name])[0] for f in dataclasses.fields(cls) if f.init}
     if advice := meant(key, known):
         return advice

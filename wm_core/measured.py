@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .errors import ConfigError, quoted
+from .names import check_topic
 from .pose import Array, compose, invert
 
 Pose6 = tuple[float, float, float, float, float, float]
@@ -89,6 +90,8 @@ class MeasuredConfig:
 
     def __post_init__(self) -> None:
         check_pose("measured tcp_m_rad", self.tcp_m_rad)
+        for name in ("pose", "wrench", "gripper", "joints", "robot"):
+            check_topic(f"{name}_topic", getattr(self, f"{name}_topic"))
         # The pose is the arm's alone: two who report it can only be a mistake.
         may = (self.wrench_topic, self.gripper_topic, self.joints_topic, self.robot_topic)
         for topic in self.shared_topics:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable
 
-from .errors import quoted
+from .errors import ConfigError, quoted
 
 #: A name longer than this is none that anybody typed; the rest of it is not compared.
 SHOWN = 80
@@ -36,6 +37,16 @@ def unknown(kind: str, name: object, names: Collection[str]) -> str:
     known, near = sorted(names), nearest(name, names)
     hint = f" (did you mean '{near}'?)" if near else ""
     return f"there is no {kind} {quoted(name)}{hint}; there are: {', '.join(known) if known else 'none'}"
+
+
+def check_topic(key: str, topic: str) -> None:
+    """Raises ConfigError, which begins with ``key``, unless ROS would take ``topic`` for the name of a topic."""
+    if not _TOPIC.fullmatch(topic):
+        raise ConfigError(f"{key} = {quoted(topic)} is no name of a ROS topic, such as arm/target_pose")
+
+
+#: Letters, digits and _ between slashes, none of the parts beginning with a digit; ~ is the node's own name.
+_TOPIC = re.compile(r"(~/|/)?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 def _plain(name: str) -> str:

@@ -57,8 +57,10 @@ class CalibrationConfig:
 
     def __post_init__(self) -> None:
         seeds.checked(self.seed)
-        if not 3 <= self.least_moves <= self.moves:
-            raise ConfigError("calibration needs 3 <= least_moves <= moves")
+        if self.least_moves < 3:
+            raise ConfigError(f"least_moves = {self.least_moves} are too few for a calibration; give 3 or more")
+        if self.moves < self.least_moves:
+            raise ConfigError(f"moves = {self.moves} are too few for a calibration; give {self.least_moves} or more")
         if not 0.0 < self.shortest_m <= self.longest_m < np.inf:
             raise ConfigError("calibration needs 0 < shortest_m <= longest_m")
         if not (2.0 * self.longest_m <= self.reach_m < np.inf and 0.0 <= self.rise_m < np.inf):

@@ -23,6 +23,8 @@ from .output import never_wait_for_a_reader
 
 #: Exit status of a node that could not run and said why in one sentence.
 EXIT_CANNOT_RUN = 2
+#: With a higher one Fast DDS has no port for its second participant, and ends the process.
+MAX_DOMAIN_ID = 232
 #: A signal is seen after at most this time; rcl's wait does not return for one.
 SIGNAL_POLL_S = 0.05
 #: Whoever sends a signal again after this time means it: a callback that hangs is interrupted.
@@ -101,7 +103,7 @@ def run_node(make: Callable[[], WmNode[Any]], args: list[str] | None = None) -> 
     node: WmNode[Any] | None = None
     try:
         signals.listen()
-        _init(args)
+        begin_ros(args)
         node = make()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
@@ -133,12 +135,20 @@ def run_node(make: Callable[[], WmNode[Any]], args: list[str] | None = None) -> 
     return 0
 
 
-def _init(args: list[str] | None) -> None:
-    """rclpy.init; an argument that ROS cannot read raises ConfigError."""
+def begin_ros(args: list[str] | None = None) -> None:
+    """rclpy.init without its signal handlers. Raises ConfigError on arguments or an environment that ROS cannot use."""
+    domain = os.environ.get("ROS_DOMAIN_ID", "").strip()
+    if domain and not (domain.isascii() and domain.isdecimal() and int(domain) <= MAX_DOMAIN_ID):
+        raise ConfigError(f"ROS_DOMAIN_ID = {quoted(domain)} is no domain; give a number from 0 to {MAX_DOMAIN_ID}")
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rclpy has several kinds, not all of them public
         said = str(error).removeprefix("failed to initialize rcl: ").split(", at /")[0]
+        if "failed to initialize logging" in said:
+            raise ConfigError(f"ROS cannot begin its log: {quoted(said, 400)[1:-1]}; set HOME or ROS_LOG_DIR") from None
+        secured = {name: value for name, value in os.environ.items() if name.startswith("ROS_SECURITY_")}
+        if "parse" not in said and secured:
+            raise ConfigError(f"ROS cannot start with {secured}: {said}; make the node's keys, or unset them") from None
         mixed = "same type" in said
         advice = "; ROS wants the numbers of a list alike: write 0.0 in place of 0" if mixed else ""
         raise ConfigError(f"the ROS arguments cannot be read: {quoted(said, 400)[1:-1]}{advice}") from None

@@ -6,10 +6,11 @@ publishes. A process that was killed stays in it until its lease has run out.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 
 from wm_core.errors import quoted
 
@@ -68,12 +69,23 @@ class _Watched:
         return f"{_who(others)} {self.name} in place of {_name(self.publisher)}; end it"
 
 
+def servers(node: Node, service: str) -> list[str]:
+    """The full names of the nodes that answer ``service`` (a full name, after remapping)."""
+    found = []
+    for name, namespace in node.get_node_names_and_namespaces():
+        with contextlib.suppress(NodeNameNonExistentError):  # it ended in between
+            if service in dict(node.get_service_names_and_types_by_node(name, namespace)):
+                found.append(f"{namespace.rstrip('/')}/{name}")
+    return found
+
+
 class Voices:
     """Watches who publishes the topics that ``node`` depends on, and those that only ``node`` may publish."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._topics: dict[str, _Watched] = {}
+        self._services: dict[str, str] = {}  # by full name: who answers besides this node, as a sentence
         self._looked_s, self._turn = -math.inf, 0
 
     def watch(
@@ -98,6 +110,11 @@ class Voices:
         self._topics[name] = _Watched(name, node_name, own, shared, ours)
         self._looked_s = -math.inf
 
+    def watch_service(self, service: str) -> None:
+        """Watch a service that only this node may answer: a call reaches all who do, and the first answer counts."""
+        self._services[self._node.resolve_service_name(service)] = ""
+        self._looked_s = -math.inf
+
     def trouble(self, at_once: bool = False) -> str:
         """The first input that someone publishes who should not, as a sentence; "" if there is none.
 
@@ -107,9 +124,10 @@ class Voices:
         return next((said for t in self._topics.values() if not t.own and (said := t.trouble())), "")
 
     def rival(self, at_once: bool = False) -> str:
-        """The same for the topics that only this node may publish."""
+        """The same for the topics that only this node may publish, and the services that only it may answer."""
         self._look(at_once)
-        return next((said for t in self._topics.values() if t.own and (said := t.trouble())), "")
+        said = (t.trouble() for t in self._topics.values() if t.own)
+        return next((sentence for sentence in (*said, *self._services.values()) if sentence), "")
 
     def sole(self, topic: str) -> bool:
         """Whether a watched topic has exactly one publisher, and that is the node that was named."""
@@ -137,6 +155,14 @@ class Voices:
             in_turn = k == self._turn % len(self._topics)
             if in_turn or not topic.sure() or self._node.count_publishers(topic.name) != len(topic.seen):
                 topic.seen = tuple(speakers(self._node, topic.name))
+        ours = f"{self._node.get_namespace().rstrip('/')}/{self._node.get_name()}"
+        for service in self._services:
+            self._services[service] = ""
+            if self._node.count_services(service) > 1:
+                others = servers(self._node, service)
+                if ours in others:
+                    others.remove(ours)
+                self._services[service] = f"{_who(others or [UNKNOWN], 'also ', 'answer')} {service}; end it"
 
 
 def _unnamed(name: str) -> bool:
@@ -147,12 +173,12 @@ def _name(name: str) -> str:
     return "one that is not known by name yet" if _unnamed(name) else quoted(name.removeprefix("/"))
 
 
-def _who(names: list[str], also: str = "") -> str:
-    """The beginning of a sentence: the nodes by their names, or what is known of them, and that they publish."""
+def _who(names: list[str], also: str = "", do: str = "publish") -> str:
+    """The beginning of a sentence: the nodes by their names, or what is known of them, and what they do."""
     if len(names) == 1:
         who = "a node that is not known by name yet" if _unnamed(names[0]) else f"the node {_name(names[0])}"
-        return f"{who} {also}publishes"
+        return f"{who} {also}{do}{'es' if do == 'publish' else 's'}"
     different = sorted(set(names), key=lambda name: (_unnamed(name), name))
     if len(different) == 1:
-        return f"{len(names)} nodes of the name {_name(different[0])} {also}publish"
-    return f"the nodes {' and '.join(_name(name) for name in different)} {also}publish"
+        return f"{len(names)} nodes of the name {_name(different[0])} {also}{do}"
+    return f"the nodes {' and '.join(_name(name) for name in different)} {also}{do}"

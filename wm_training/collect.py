@@ -58,6 +58,8 @@ class CollectConfig:
     camera_axes: bool = False
 
     def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise ConfigError(f"episodes = {self.episodes} are none; give a number of 1 or more")
         if not 0.0 <= self.azimuth_range_deg <= 180.0:
             raise ConfigError(f"azimuth_range_deg = {self.azimuth_range_deg} must lie within 0..180")
 

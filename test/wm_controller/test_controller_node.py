@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import rclpy
 from geometry_msgs.msg import PoseStamped
+from rclpy.node import Node
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Empty, String
@@ -42,6 +43,7 @@ class Rig:
         self.steady_s, self.epoch_s = 1000.0, 1.7e9
         rclpy.init(args=["--ros-args", "-r", f"__ns:={self.space}", *settings])
         monkeypatch.setattr(time, "clock_gettime", lambda _: self.steady_s)
+        monkeypatch.setattr(Node, "count_publishers", lambda node, topic: len(self.speakers(node, topic)))
         self.node = ControllerNode()
         monkeypatch.setattr(self.node, "now_s", lambda: self.epoch_s + self.steady_s)
         self.said: list[dict] = []

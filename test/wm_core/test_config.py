@@ -43,6 +43,7 @@ def test_values_and_defaults() -> None:
         ({"name": "a", "step": 2}, "did you mean 'steps'"),
         ({"name": "a", 7: 2}, "unknown key '7'; decimals are written with a point"),
         ({"name": "a", "rate_hz": 2}, "unknown key 'rate_hz'; did you mean 'inner.rate_hz'?"),
+        ({"planner": {"ros__parameters": {}}}, "leave out the node's name and ros__parameters"),
         ({"name": "a", "colour": 2}, "unknown key 'colour'; remove it, there are: corner_m, files, inner, levels, "),
         ({"name": 1}, "name must be of type str"),
         ({"name": "a", "steps": 1.5}, "steps must be of type int"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from wm_core.names import meant, nearest, unknown
+from wm_core.errors import ConfigError
+from wm_core.names import check_topic, meant, nearest, unknown
 
 PRESETS = ("droid", "fr3_crisp", "fr3_servo", "panda_crisp")
 
@@ -39,3 +40,14 @@ def test_the_refusal_says_what_was_meant_and_what_there_is() -> None:
     )
     assert unknown("arm preset", "moon", ()) == "there is no arm preset 'moon'; there are: none"
     assert len(unknown("arm preset", 10000 * "x", PRESETS)) < 200 and "\n" not in unknown("arm preset", "a\nb", PRESETS)
+
+
+@pytest.mark.parametrize("name", ["a", "/a", "~/a", "a/b_2/C", "/camera/camera/color/image_raw", "_a"])
+def test_topics(name: str) -> None:
+    check_topic("pose_topic", name)
+
+
+@pytest.mark.parametrize("name", ["", "/", "target pose", "a//b", "a/", "2a", "a/2b", "a-b", "~a", "a/~/b", "ä", "a\n"])
+def test_what_is_no_topic(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^pose_topic = .* is no name of a ROS topic, such as arm/target_pose"):
+        check_topic("pose_topic", name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -181,6 +182,28 @@ def test_a_handler_that_is_there_already_is_left_alone(monkeypatch: pytest.Monke
     monkeypatch.setattr(signal, "signal", lambda number, _: taken.append(number))
     Signals()
     assert set(Signals.ENDING) - set(taken) == {signal.SIGUSR1, signal.SIGALRM, signal.SIGPROF}
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"ROS_DOMAIN_ID": "400"}, "ROS_DOMAIN_ID = '400' is no domain; give a number from 0 to 232"),
+        ({"ROS_DOMAIN_ID": "two"}, "ROS_DOMAIN_ID = 'two' is no domain"),
+        ({"HOME": "", "ROS_LOG_DIR": ""}, "ROS cannot begin its log: .*; set HOME or ROS_LOG_DIR"),
+        (
+            {"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_STRATEGY": "Enforce"},
+            "ROS cannot start with .*SECURITY_ENABLE",
+        ),
+    ],
+)
+def test_an_environment_that_ros_cannot_use_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
+    status, _, error = Process(tmp_path).end()
+    said = [line for line in error.splitlines() if line.startswith("ending: ")]
+    assert status == 2 and len(said) == 1 and re.search(says, said[0]) and "Traceback" not in error
 
 
 def test_nohup_is_respected(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import rclpy
 from rclpy.node import Node
 from std_msgs.msg import Float64, String
+from std_srvs.srv import Trigger
 
 from wm_ros import voices
 from wm_ros.voices import UNKNOWN, Voices
@@ -111,6 +112,19 @@ def test_own_topics_are_a_matter_of_their_own(cell: Cell) -> None:
         lambda: heard.rival().startswith("the node 'cell/controller' also publishes /cell/real/target_pose; end it (")
     )
     assert heard.trouble() == ""
+
+
+def test_who_else_answers_a_service_is_named_and_forgotten(cell: Cell) -> None:
+    node, stray = cell.node("controller"), cell.node("stray")
+    heard = Voices(node)
+    node.create_service(Trigger, "stop", lambda _, answer: answer)
+    heard.watch_service("stop")
+    assert heard.rival() == ""
+    stray.create_service(Trigger, "/cell/stop", lambda _, answer: answer)
+    until(lambda: heard.rival() == "the node 'cell/stray' also answers /cell/stop; end it", heard.rival)
+    assert heard.trouble() == ""
+    cell.destroy("/cell/stray")
+    until(lambda: heard.rival() == "")
 
 
 class Graph:

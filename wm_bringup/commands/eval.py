@@ -56,7 +56,11 @@ def run(args: argparse.Namespace) -> int:
     from wm_training.collect import FIRST_TRAINING_SEED
     from wm_training.evaluate import Evaluator
 
-    if not 0 <= args.seed <= args.seed + args.episodes <= FIRST_TRAINING_SEED or args.episodes < 1:
+    if args.episodes < 1:
+        raise WmError(f"--episodes {args.episodes} asks for no scene; give a number of 1 or more")
+    if args.turn_hand and args.calibration is None:
+        raise WmError("nobody reads --turn-hand without --calibration, which has the axes to turn it by; give both")
+    if not 0 <= args.seed <= args.seed + args.episodes <= FIRST_TRAINING_SEED:
         raise WmError(f"scenes must have seeds within 0..{FIRST_TRAINING_SEED}; the ones above were trained on")
     if args.hostile is not None and args.hostile < 1:
         raise WmError(f"--hostile {args.hostile} asks for no plan; give a number of 1 or more")

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from wm_core.errors import ConfigError, quoted
 from wm_core.measured import SAME, Pose6, check_pose
-from wm_core.names import meant
+from wm_core.names import check_topic, meant
 from wm_core.pose import Array, compose
 
 KINDS = ("pose_stream", "twist_stream", "none")
@@ -45,6 +45,8 @@ class GripperConfig:
             raise ConfigError(
                 f"gripper kind {quoted(self.kind)} is not one of {', '.join(GRIPPERS)}{meant(self.kind, GRIPPERS)}"
             )
+        check_topic("the gripper's topic", self.topic)
+        check_topic("the gripper's move_topic", self.move_topic)
         if not math.isfinite(self.open - self.closed) or self.open == self.closed:
             raise ConfigError("the gripper's open and closed must be two different finite numbers")
         if self.kind == "franka" and not 0.0 <= self.closed < self.open <= FRANKA_WIDTH_M:
@@ -70,6 +72,7 @@ class TwistConfig:
     target_timeout_s: float = 0.1
 
     def __post_init__(self) -> None:
+        check_topic("topic", self.topic)
         if not 0.0 <= self.gain_per_s <= 5.0:
             raise ConfigError(f"gain_per_s = {self.gain_per_s} is outside 0..5")
         if not 0.02 <= self.target_timeout_s <= 0.3:
@@ -100,6 +103,7 @@ class ArmConfig:
         if self.kind not in KINDS:
             raise ConfigError(f"arm kind {quoted(self.kind)} is not one of {', '.join(KINDS)}{meant(self.kind, KINDS)}")
         check_pose("tcp_m_rad", self.tcp_m_rad)
+        check_topic("pose_topic", self.pose_topic)
 
     def tcp(self, sent: Array) -> Array:
         """The TCP's pose ``(6,)`` that a pose on ``pose_topic`` stands for, for whoever judges the stream."""
