@@ -18,6 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Empty, String
@@ -89,8 +90,8 @@ class Monitor(Node):
         self._started_s = time.monotonic()
         self._triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop")}
         self._role = role = controller.role
-        self._heartbeat = self.create_publisher(Empty, "launcher/heartbeat", qos.COMMAND) if beats else None
-        self._beat_s = -math.inf
+        self._beats, self._beat_s = beats, -math.inf
+        self._heartbeat: Publisher | None = None  # until there are nodes of ours: it would stop those of another run
         self._listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
         self._listen(String, f"{role}/status", self._on_status, qos.LATCHED)
         self._listen(String, "controller/state", self._on_state, qos.LATCHED)
@@ -112,6 +113,11 @@ class Monitor(Node):
                     complain(f"a message on {topic} was ignored, as others like it will be: {quoted(error, 200)}")
 
         self.create_subscription(kind, topic, guarded, profile)
+
+    def begin_to_beat(self) -> None:
+        """Our nodes are being started, and those of nobody else are there."""
+        if self._beats:
+            self._heartbeat = self.create_publisher(Empty, "launcher/heartbeat", qos.COMMAND)
 
     def beat(self) -> None:
         """Tell the controller that the loop that watches the run goes on; to be called from that loop."""

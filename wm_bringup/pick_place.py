@@ -135,13 +135,15 @@ class PickPlace:
     def _bring_up(self, declared: graph.Graph) -> Outcome | None:
         """From nothing to a graph that is ready and idle; an outcome only if it does not come to that."""
         since_s = time.monotonic()
+        self._spin_until(lambda: self._alone([]) and time.monotonic() - since_s >= DISCOVERY_S, DISCOVERY_S)
         if declared.prepare:
             self._line.show("the expert shows the goal", "prepare")
             command = [sys.executable, "-m", "wm_bringup.cli", *declared.prepare]
             self._processes.run("goals", command, self._interrupted)
             if self._interrupted():
                 return self._end_early()
-        self._spin_until(lambda: self._alone([]) and time.monotonic() - since_s >= DISCOVERY_S, DISCOVERY_S)
+            self._spin_until(lambda: self._alone([]), DISCOVERY_S)  # somebody may have begun meanwhile
+        self._monitor.begin_to_beat()
         self._start_nodes(declared)
         ours = [spec.name for spec in declared.nodes]
         # A rival may be discovered late, and with it our own nodes: both questions are asked all the time.

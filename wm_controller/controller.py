@@ -63,14 +63,21 @@ class Controller:
     Args:
         config: limits, and what is watched.
         new_run: makes the id of a run, 8 hex characters.
+        moves: whether the targets move the arm. Where they do not (a dry run) it need not follow them, and a person may
+            carry it elsewhere.
 
     Attributes:
         run: id of the run in progress; while idle, of the next one.
     """
 
-    def __init__(self, config: ControllerConfig, new_run: Callable[[], str] = lambda: secrets.token_hex(4)) -> None:
+    def __init__(
+        self,
+        config: ControllerConfig,
+        new_run: Callable[[], str] = lambda: secrets.token_hex(4),
+        moves: bool = True,
+    ) -> None:
         self.config = config
-        self._new_run = new_run
+        self._new_run, self._moves = new_run, moves
         self.run = new_run()
         self._limits = config.limits
         self._envelope = Envelope(config.limits)
@@ -183,7 +190,7 @@ class Controller:
             return ""
         if contact := self._watch.contact("hold"):
             return f"{contact}; free the arm, or tell its driver what it carries"
-        return self._strayed()
+        return self._strayed() if self._moves else ""
 
     def _strayed(self) -> str:
         """That the arm has left its target, as a sentence; "" if it has not.
@@ -394,9 +401,11 @@ class Controller:
         if self._supervisor.started:
             seated = self._target.position is not None
             slack = (OUTSIDE_SLACK_M, OUTSIDE_SLACK_RAD) if seated else (0.0, 0.0)
-            if fault := self._envelope.fault(newest.position, newest.rotation, *slack) or self._following.fault:
+            if fault := self._envelope.fault(newest.position, newest.rotation, *slack):
                 return fault
-            if strayed := self._strayed():
+            if self._moves and (fault := self._following.fault):
+                return fault
+            if self._moves and (strayed := self._strayed()):
                 return f"the arm does not follow: {strayed}"
             if not seated:
                 self._target.seat(newest)

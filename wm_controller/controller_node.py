@@ -45,7 +45,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
     def __init__(self) -> None:
         super().__init__("controller", ControllerNodeConfig)
         c = self.config
-        self._controller = Controller(c)
+        self._controller = Controller(c, moves=c.arm.kind != "none")
         self._clocks = Clocks(self, self._controller)
         self._arm = make_arm(self, c.base_frame, c.arm, c.limits)
         self._state = self.create_publisher(String, "controller/state", qos.LATCHED)
@@ -144,6 +144,8 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
             self._mode, self._reason = mode, reason
             report = {"mode": mode, "reason": reason, "stamp_s": self._clocks.to_ros(now_s)}
             self._report = json_to_msg({**report, "run": self._controller.run})
+            if other:
+                self.get_logger().info(f"{mode}: {reason}" if reason else mode)
         elif since_s < STATE_PERIOD_S:
             return
         self._shown_s = now_s

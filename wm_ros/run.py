@@ -81,8 +81,10 @@ class Signals:
                 self.stand_still()
             return
         now_s = steady_s()
+        first = self._ended_s is None
         self._ended_s = now_s if self._ended_s is None else self._ended_s
-        if not self.spinning or now_s - self._ended_s > IMPATIENT_S:
+        # A Ctrl-C reaches a node of ros2 launch twice: from the terminal, and from launch. Once is enough.
+        if (first and not self.spinning) or now_s - self._ended_s > IMPATIENT_S:
             raise KeyboardInterrupt
 
     def stand_still(self) -> None:

@@ -149,6 +149,9 @@ def test_the_heartbeat_comes_from_the_loop_and_not_too_often(make: Callable[...,
     cell.other.create_subscription(Empty, "launcher/heartbeat", lambda _: heard.append(time.monotonic()), 10)
     cell.wait(lambda: False, 0.5)
     assert heard == [], "a loop that does not call it does not beat"
+    cell.monitor.beat()
+    assert cell.monitor.count_publishers("launcher/heartbeat") == 0, "it could only stop the arm of somebody else"
+    cell.monitor.begin_to_beat()
 
     def beat() -> bool:
         cell.monitor.beat()

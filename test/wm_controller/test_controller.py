@@ -31,8 +31,8 @@ def deltas(steps: int = 1, **change: float) -> np.ndarray:
 class Rig:
     """A controller, the arm below it, a clock, and the monitor, which every tick must satisfy."""
 
-    def __init__(self, pose: np.ndarray = DOWN, start: bool = True, **config: object) -> None:
-        self.controller = Controller(ControllerConfig(**config))  # type: ignore[arg-type]
+    def __init__(self, pose: np.ndarray = DOWN, start: bool = True, moves: bool = True, **config: object) -> None:
+        self.controller = Controller(ControllerConfig(**config), moves=moves)  # type: ignore[arg-type]
         self.monitor = EnvelopeMonitor(self.controller.config.limits)
         self.now, self.pose, self.gripper, self.wrench = 100.0, pose.copy(), 0.0, None
         self.follows = self.reports = True
@@ -75,6 +75,22 @@ class Rig:
 def error(pose: np.ndarray, goal: np.ndarray) -> tuple[float, float]:
     d = difference(np.append(pose, 0.0), np.append(goal, 0.0))
     return float(np.linalg.norm(d[:3])), float(rotation_angle(euler_to_matrix(d[3:6])))
+
+
+def test_in_a_dry_run_nothing_follows_and_a_person_may_carry_the_arm() -> None:
+    rig = Rig(moves=False)
+    rig.follows = False
+    for to in (DOWN, DOWN + np.array([0.1, 0.1, 0.1, 0.0, 0.0, 0.0]), DOWN):
+        rig.carry(to)
+        for _ in range(20):
+            rig.plan(deltas(x=0.02))
+            assert rig.run(0.25).mode == "running", rig.trace[-1].reason
+        command = rig.trace[-1]
+        assert 0.01 < np.linalg.norm(command.pose[:3] - rig.pose[:3]) <= 0.051, "from where it is, as far as a leash"
+    rig.controller.stop(rig.now)
+    rig.carry(DOWN + np.array([0.1, 0.0, 0.1, 0.0, 0.0, 0.0]))
+    rig.run(1.1)
+    assert rig.controller.resume(rig.now).startswith("resumed")
 
 
 # --- before any motion

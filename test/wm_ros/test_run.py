@@ -142,6 +142,18 @@ def test_making_it_can_be_interrupted(tmp_path: Path) -> None:
     assert process.end()[0] == 0
 
 
+def test_a_ctrl_c_that_comes_twice_while_it_is_made_is_one(tmp_path: Path) -> None:
+    """From the terminal, and from launch."""
+    for pause_s in (0.0, 0.005, 0.05):
+        process = Process(tmp_path, "fails:=slow")
+        assert process.line() == "made"
+        process.child.send_signal(signal.SIGINT)
+        time.sleep(pause_s)
+        process.child.send_signal(signal.SIGINT)
+        status, _, error = process.end()
+        assert status == 0 and "Traceback" not in error
+
+
 def test_who_insists_interrupts_a_callback_that_hangs(tmp_path: Path) -> None:
     process = Process(tmp_path, "fails:=hangs")
     assert process.line() == "made"

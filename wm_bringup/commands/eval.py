@@ -58,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.episodes < 1:
         raise WmError(f"--episodes {args.episodes} asks for no scene; give a number of 1 or more")
+    if args.max_steps < 1:
+        raise WmError(f"--max-steps {args.max_steps} lets nothing move; give a number of 1 or more")
     if args.turn_hand and args.calibration is None:
         raise WmError("nobody reads --turn-hand without --calibration, which has the axes to turn it by; give both")
     if not 0 <= args.seed <= args.seed + args.episodes <= FIRST_TRAINING_SEED:
