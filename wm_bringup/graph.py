@@ -186,7 +186,7 @@ def _check_guards(cell: Cell, arm: Path, controller: ControllerNodeConfig, ours:
         if cell.drop_guards:
             guards.known(cell.drop_guards)
             raise ConfigError(
-                f"the guard {cell.drop_guards[0]} is of a real arm; in simulation leave out that it may drop"
+                f"the guard {cell.drop_guards[0]} is of a real arm; leave out --drop-guard in simulation"
             )
         return
     preset = params.build(ControllerNodeConfig, {CONFIG_PARAMETER: str(arm), **ours}, "controller")
