@@ -146,7 +146,8 @@ def check(
             f"or say so: {flags} (ros2 launch: drop_guards:={','.join(unasked)})"
         )
     if unneeded := [name for name in allowed if name not in missing]:
-        raise ConfigError(f"the guard {unneeded[0]} is not dropped by the configuration; leave out --drop-guard {unneeded[0]}")
+        name = unneeded[0]
+        raise ConfigError(f"the guard {name} is not dropped by the configuration; leave out --drop-guard {name}")
 
 
 def known(names: Sequence[str]) -> None:
