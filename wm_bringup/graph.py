@@ -185,9 +185,7 @@ def _check_guards(cell: Cell, arm: Path, controller: ControllerNodeConfig, ours:
     if of_simulator:
         if cell.drop_guards:
             guards.known(cell.drop_guards)
-            raise ConfigError(
-                f"the guard {cell.drop_guards[0]} is of a real arm; leave out --drop-guard in simulation"
-            )
+            raise ConfigError(f"the guard {cell.drop_guards[0]} is of a real arm; leave out --drop-guard in simulation")
         return
     preset = params.build(ControllerNodeConfig, {CONFIG_PARAMETER: str(arm), **ours}, "controller")
     guards.check(preset, controller, cell.drop_guards, str(arm), () if simulated else guards.FRANKA)

@@ -57,7 +57,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
             self.create_service(Trigger, name, answer)
         self._outputs = (*self._arm.outputs(), "controller/state")
         self._peers = Peers(self, self._controller, self._outputs, self._clocks.steady_s)
-        self._senses = Senses(self, self._controller, self._clocks, self._peers.plan_trouble, self._arm.take_state)
+        self._senses = Senses(self, self._controller, self._clocks, self._peers.plan_troubles, self._arm.take_state)
         self.create_timer(1.0 / c.rate_hz, self._tick)
         Diagnostics(self, self._health)
         self._readiness = Readiness(self.resolve_service_name("start"))

@@ -8,6 +8,7 @@ it began with: one that was started anew knows nothing of it.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from wm_core.errors import quoted
 from wm_ros import qos
 from wm_ros.clock import steady_s
 from wm_ros.node import WmNode, msg_to_json
+from wm_ros.numbers import Numbers
 from wm_ros.voices import LOOK_PERIOD_S, Voices
 
 from .controller import Controller
@@ -55,6 +57,7 @@ class Peers:
         self._instances: dict[str, Any] = {}  # by node: which process reports
         self._of_run: dict[str, Any] = {}  # those of the run
         self._beat_s = -math.inf  # of the launcher; the steady time when it was last heard
+        self._numbers: defaultdict[str, Numbers] = defaultdict(Numbers)  # by topic
         self._voices = voices = Voices(node)
         for topic in outputs:
             voices.watch(topic, own=True)
@@ -67,7 +70,9 @@ class Peers:
             voices.watch(topic, shared=topic in m.shared_topics)
         for name in (c.role, ENCODER):
             voices.watch(f"{name}/status", name)
-            node.create_subscription(String, f"{name}/status", partial(self._on_status, name), qos.COMMAND)
+            node.create_subscription(
+                String, f"{name}/status", partial(self._on_status, name), qos.COMMAND, numbered=True
+            )
         if c.launcher_heartbeat:
             voices.watch("launcher/heartbeat")
             node.create_subscription(Empty, "launcher/heartbeat", self._on_heartbeat, qos.COMMAND)
@@ -81,13 +86,19 @@ class Peers:
         """Who else speaks at this moment, on an output or an input, as a sentence; "" if nobody does."""
         return self._voices.rival(at_once=True) or self._voices.trouble()
 
-    def plan_trouble(self) -> str:
-        """Why a plan that is here now may not be believed, as a sentence; "" if it may."""
-        if trouble := self._voices.trouble(at_once=True):
-            return trouble
-        if self._voices.sole(self._plans):
-            return ""
-        return self._voices.trouble() or f"it is not known yet who publishes {self._plans}"
+    def plan_troubles(self, numbers: list[int | None]) -> list[str]:
+        """Why each of the plans that are here now may not be believed, as a sentence; "" if it may.
+
+        ``numbers``: those that their publishers gave them.
+        """
+        trouble = self._voices.trouble(at_once=True)
+        if not trouble and not self._voices.sole(self._plans):
+            trouble = self._voices.trouble() or f"it is not known yet who publishes {self._plans}"
+        if trouble:
+            return [trouble for _ in numbers]
+        publisher = self._voices.identity(self._plans)
+        gone = f"it is of a publisher of {self._plans} that is gone again; see who else plans"
+        return [gone if self._numbers[self._plans].strange(number, publisher) else "" for number in numbers]
 
     def look(self) -> None:
         """To be called 10 times a second: who else speaks, and whether somebody looks after the arm."""
@@ -114,10 +125,12 @@ class Peers:
         since = "yet" if math.isinf(silent_s) else f"for {silent_s:.1f} s"
         return f"nothing was heard on launcher/heartbeat {since}: who started the stack hangs; start it again"
 
-    def _on_status(self, name: str, msg: String) -> None:
-        values = msg_to_json(msg)
-        if self._voices.trouble(at_once=True) or not self._voices.sole(f"{name}/status"):
+    def _on_status(self, name: str, msg: String, number: int | None) -> None:
+        values, topic = msg_to_json(msg), f"{name}/status"
+        if self._voices.trouble(at_once=True) or not self._voices.sole(topic):
             return
+        if self._numbers[topic].strange(number, self._voices.identity(topic)):
+            return self._node.warn(f"a message on {topic} of a publisher that is gone again was ignored")
         self._controller.on_heartbeat(name, self._steady_s())
         self._instances[name] = instance = values.get("instance")
         if instance != self._of_run.setdefault(name, instance):

@@ -48,13 +48,13 @@ class Senses:
         node: WmNode[ControllerNodeConfig],
         controller: Controller,
         clocks: Clocks,
-        believed: Callable[[], str],
+        believed: Callable[[list[int | None]], list[str]],
         measured: Callable[[Array, float], object],
     ) -> None:
         self._node, self._controller, self._clocks = node, controller, clocks
         self._believed, self._measured = believed, measured
         # What came since the last tick:
-        self._came: deque[JointTrajectory] = deque(maxlen=MOST_PLANS)
+        self._came: deque[tuple[JointTrajectory, int | None]] = deque(maxlen=MOST_PLANS)
         self._joints: tuple[float, Array] | None = None  # stamp and positions
         self._bad: set[str] = set()  # of which source something could not even be read
         self.overtaken, self.plan_age_ms = 0, Rolling()
@@ -62,7 +62,7 @@ class Senses:
         self._plans = f"{c.role}/plan"
         self._arm = MeasuredArm(node, c.base_frame, self._on_trouble, self._on_state, m, self._on_wrench)
         self._arm_joints = ArmJoints(m.joint_prefix)
-        node.create_subscription(JointTrajectory, self._plans, self._on_plan, qos.COMMAND)
+        node.create_subscription(JointTrajectory, self._plans, self._on_plan, qos.COMMAND, numbered=True)
         if c.robot is not None:
             node.create_subscription(JointState, m.joints_topic, self._on_joints, qos.JOINTS)
             self._watch_robot()
@@ -132,14 +132,14 @@ class Senses:
         self._controller.trouble("robot", "")
         self._controller.on_robot(dataclasses.replace(health, stamp_s=self._clocks.to_steady(health.stamp_s)), now_s)
 
-    def _on_plan(self, msg: JointTrajectory) -> None:
+    def _on_plan(self, msg: JointTrajectory, number: int | None) -> None:
         self.overtaken += len(self._came) == MOST_PLANS
-        self._came.append(msg)
+        self._came.append((msg, number))
 
-    def _take_plans(self, plans: list[JointTrajectory], now_s: float) -> None:
+    def _take_plans(self, plans: list[tuple[JointTrajectory, int | None]], now_s: float) -> None:
         """Judge them one by one; one that is refused holds until a later tick, even if a good one followed."""
-        doubt = self._believed()
-        said = [self._take_plan(msg, doubt, now_s) for msg in plans]
+        doubts = self._believed([number for _, number in plans])
+        said = [self._take_plan(msg, doubt, now_s) for (msg, _), doubt in zip(plans, doubts, strict=True)]
         refused = next(filter(None, said), "")
         if refused and not said[-1]:
             self._controller.refuse_plan(refused)

@@ -95,34 +95,43 @@ class WmNode(Node, Generic[T]):
         self,
         msg_type: Any,
         topic: str,
-        callback: Callable[[Any], Any],
+        callback: Callable[..., Any],
         qos_profile: QoSProfile | int,
         *,
         callback_group: CallbackGroup | None = None,
         raw: bool = False,
         most_bytes: int | None = None,
+        numbered: bool = False,
         **more: Any,
     ) -> Subscription:
         """As rclpy's, but no message can end the node: it is counted, said and forgotten if the callback raises.
 
         ``most_bytes``: a longer message is refused before it is converted, which can take a second; None: MOST_BYTES,
-        and any length for images.
+        and any length for images. ``numbered``: the callback also gets the number that the publisher gave the message,
+        None where the middleware does not tell it (numbers.py).
         """
         limit = math.inf if msg_type in (Image, CompressedImage) else MOST_BYTES
         limit = limit if most_bytes is None else most_bytes
 
-        def guarded(data: bytes) -> None:
+        def guarded(data: bytes, info: dict[str, Any]) -> None:
             try:
                 if len(data) > limit:
                     raise ValueError(f"it has {len(data)} bytes, more than {limit}")
-                callback(data if raw else deserialize_message(data, msg_type))
+                message = data if raw else deserialize_message(data, msg_type)
+                callback(message, info["publication_sequence_number"]) if numbered else callback(message)
             except Exception as error:
                 self.bad_messages[topic] += 1
                 what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
                 self.bad_message(topic, f"a message on {topic} cannot be used: {quoted(what, 200)[1:-1]}")
 
         return super().create_subscription(
-            msg_type, topic, guarded, qos_profile, callback_group=callback_group, raw=True, **more
+            msg_type,
+            topic,
+            guarded,  # type: ignore[arg-type]  # rclpy's hints know no callback that takes the message's info
+            qos_profile,
+            callback_group=callback_group,
+            raw=True,
+            **more,
         )
 
     def _refuse_parameters(self, changed: list[Parameter]) -> SetParametersResult:

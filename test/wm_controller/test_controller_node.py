@@ -40,7 +40,7 @@ class Rig:
         self.space = f"/cell{next(_numbers)}"
         self.graph = {"planner/plan": ["planner"], "planner/status": ["planner"], "encoder/status": ["encoder"]}
         monkeypatch.setattr(voices, "speakers", self.speakers)
-        self.steady_s, self.epoch_s = 1000.0, 1.7e9
+        self.steady_s, self.epoch_s, self.number = 1000.0, 1.7e9, 100
         rclpy.init(args=["--ros-args", "-r", f"__ns:={self.space}", *settings])
         monkeypatch.setattr(time, "clock_gettime", lambda _: self.steady_s)
         monkeypatch.setattr(Node, "count_publishers", lambda node, topic: len(self.speakers(node, topic)))
@@ -64,11 +64,14 @@ class Rig:
     def stamp(self) -> object:
         return convert.s_to_stamp(self.node.now_s())
 
-    def hear(self, topic: str, message: object) -> None:
-        """As it comes from the middleware."""
+    def hear(self, topic: str, message: object, number: int | None = None) -> None:
+        """As it comes from the middleware; ``number`` is its publisher's, None the next one of the right publisher."""
+        if number is None:
+            self.number = number = self.number + 1
         full = f"{self.space}/{topic}"
         (subscription,) = [s for s in self.node.subscriptions if s.topic_name == full]
-        subscription.callback(message if isinstance(message, bytes) else serialize_message(message))
+        data = message if isinstance(message, bytes) else serialize_message(message)
+        subscription.callback(data, {"publication_sequence_number": number})
 
     def state(self, gripper: float = 0.0) -> None:
         self.hear("arm/gripper", convert.gripper_to_msg(gripper, self.stamp()))
@@ -491,6 +494,27 @@ def test_a_plan_of_somebody_else_is_not_taken_even_once(rig: Rig) -> None:
     rig.node._tick()
     assert rig.node._controller.status(rig.steady_s).plans == before and rig.mode == "holding"
     assert "in place of" in rig.reason
+
+
+def test_a_plan_of_a_publisher_that_is_gone_again_is_not_taken(rig: Rig) -> None:
+    rig.start()
+    before = rig.node._controller.status(rig.steady_s).plans
+    plan = convert.plan_to_msg(np.array([[0.03, 0, 0, 0, 0, 0, 1.0]]), 0.25, rig.stamp(), "base")
+    rig.hear("planner/plan", plan, number=1)
+    rig.node._tick()
+    assert rig.node._controller.status(rig.steady_s).plans == before and rig.mode == "holding"
+    assert rig.reason == "it is of a publisher of planner/plan that is gone again; see who else plans"
+    assert rig.ticks(0.4) == "running"
+
+
+def test_an_end_of_a_publisher_that_is_gone_again_ends_nothing(rig: Rig) -> None:
+    rig.start()
+    rig.status()
+    done = {"instance": "planner-1", "done": True, "reached": True, "run": rig.node._controller.run}
+    rig.hear("planner/status", String(data=json.dumps(done)), number=1)
+    assert rig.ticks(0.4) == "running"
+    rig.hear("planner/status", String(data=json.dumps(done)))
+    assert rig.ticks(0.6) == "idle"
 
 
 @pytest.mark.parametrize("topic", ["arm/target_pose", "arm/gripper_command", "controller/state"])
