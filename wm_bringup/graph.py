@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wm_controller.node_config import ControllerNodeConfig
-from wm_core import seeds
+from wm_core import results, seeds
 from wm_core.axes import SECTION as AXES
 from wm_core.config import load
 from wm_core.errors import ConfigError
@@ -105,10 +105,14 @@ def pick_place(mode: str, *, goal: str | Path, goals: int = 8, record_goal: bool
 def calibrate(mode: str, *, out: str | Path, **cell: Any) -> Graph:
     """The graph of a camera's calibration: that of a pick and place, with calibrate_node in the planner's place.
 
-    ``out`` is the camera's preset, into which the axes are written. What is raised is as in :func:`pick_place`.
+    ``out`` is the camera's preset, into which the axes are written. What is raised is as in :func:`pick_place`, and
+    WmError where that cannot be written.
     """
     made = Cell(mode, **cell)
+    results.check_writable(out)
     if Path(out).exists():
+        if not Path(out).is_file():
+            raise ConfigError(f"{out} is no regular file; give the camera's preset, which gets the axes, or a new name")
         load(CameraConfig, out)  # what is no camera's preset is refused now, not when all moves are made
     return _graph(made, "calibrate", {"out": str(out), "seed": made.seed}, ())
 

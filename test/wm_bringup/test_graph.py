@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from wm_bringup import graph, paths
 from wm_core.config import load
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, WmError
 from wm_planner.planner import PlannerConfig
 
 
@@ -19,8 +20,12 @@ def declare(mode: str = "sim", **options) -> graph.Graph:
     return graph.pick_place(mode, **({"bundle": "/bundle", "goal": "/goal"} | options))
 
 
+#: A camera's preset that does not exist yet, where it could be written.
+OUT = str(Path(tempfile.gettempdir()) / "wm_test_no_camera.yaml")
+
+
 def calibration(mode: str = "sim", **options) -> graph.Graph:
-    return graph.calibrate(mode, **({"bundle": "/bundle", "out": "/camera.yaml"} | options))
+    return graph.calibrate(mode, **({"bundle": "/bundle", "out": OUT} | options))
 
 
 def built(nodes: tuple[graph.NodeSpec, ...], name: str):
@@ -155,7 +160,7 @@ def test_a_calibration_takes_the_place_of_the_planner_and_nothing_else(mode: str
     assert others(calibrating, "calibrate") == others(declare(mode, seed=5), "planner")
     assert calibrating.prepare == ()
     mine = built(calibrating.nodes, "calibrate")
-    assert (mine.bundle, mine.out, mine.seed) == ("/bundle", "/camera.yaml", 5)
+    assert (mine.bundle, mine.out, mine.seed) == ("/bundle", OUT, 5)
     assert mine.camera_frame == ("" if mode == "real" else "camera")
 
 
@@ -176,6 +181,12 @@ def test_axes_are_written_into_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "controller.yaml").write_text("limits: {speed_m_s: 0.1}\n")
     with pytest.raises(ConfigError, match=r"controller\.yaml has an unknown key 'limits'"):
         calibration(out=tmp_path / "controller.yaml")
+
+
+@pytest.mark.parametrize(("out", "says"), [("/dev/zero", "no regular file"), ("/proc/no/camera.yaml", "cannot write")])
+def test_where_the_axes_cannot_be_written_is_found_before_the_arm_moves(out: str, says: str) -> None:
+    with pytest.raises(WmError, match=says):
+        calibration(out=out)
 
 
 def test_mistakes_in_a_calibration_are_named(tmp_path: Path) -> None:
