@@ -62,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the console script; ends the process."""
     try:
         sys.exit(run(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # before the command has begun
+        sys.exit(EXIT_INTERRUPTED)
     except Exception:  # status 1 would be an answer
         traceback.print_exc()
         print("wm: this is a fault of wm itself; please report it with the lines above", file=sys.stderr)

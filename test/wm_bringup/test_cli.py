@@ -304,3 +304,15 @@ def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
 def test_a_bundle_is_found_where_the_repository_keeps_it() -> None:
     assert (paths.share() / "config").is_dir() and (paths.share() / "package.xml").is_file()
     assert bundles.SPEC_NAME == "bundle.yaml"
+
+
+def test_ctrl_c_before_the_command_has_begun_ends_it_quietly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "command_modules", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["models", "list"])
+    assert ended.value.code == cli.EXIT_INTERRUPTED and capsys.readouterr().err == ""
