@@ -295,7 +295,7 @@ def test_a_slow_arm_is_given_time() -> None:
         ({"out": "a", "settle_s": float("nan")}, "settle_s"),
         ({"out": "a", "limits": Limits(speed_m_s=0.0)}, "no motion"),
         ({"out": "a", "limits": Limits(accel_m_s2=0.0)}, "no motion"),
-        ({"out": "a", "moves": 5}, "least_moves"),
+        ({"out": "a", "moves": 5}, "moves = 5 are too few for a calibration; give 12 or more"),
     ],
 )
 def test_nonsense_is_refused(values: dict, why: str) -> None:
