@@ -31,7 +31,7 @@ def of_controller(environment: Mapping[str, str]) -> dict[str, str]:
     Nothing where a person has chosen otherwise: another middleware, profiles, or peers of their own.
     """
     fast_dds = environment.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp").startswith("rmw_fastrtps")
-    if not fast_dds or environment.get(PROFILES, profiles("fastdds")) != profiles("fastdds"):
+    if not fast_dds or environment.get(PROFILES) not in (None, profiles("fastdds")):
         return {}
     if environment.get(RANGE) != LOCALHOST:
         return {PROFILES: profiles("fastdds_controller")}

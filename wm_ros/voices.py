@@ -27,7 +27,7 @@ LEASE_S = 20.0
 def speakers(node: Node, topic: str) -> list[tuple[str, bytes]]:
     """Who publishes ``topic`` (a full name, after remapping): the node's full name and the publisher's id, each."""
     return [
-        (f"{info.node_namespace.rstrip('/')}/{info.node_name}", bytes(info.endpoint_gid))
+        (_full(info.node_namespace, info.node_name), bytes(info.endpoint_gid))
         for info in node.get_publishers_info_by_topic(topic)
     ]
 
@@ -75,7 +75,7 @@ def servers(node: Node, service: str) -> list[str]:
     for name, namespace in node.get_node_names_and_namespaces():
         with contextlib.suppress(NodeNameNonExistentError):  # it ended in between
             if service in dict(node.get_service_names_and_types_by_node(name, namespace)):
-                found.append(f"{namespace.rstrip('/')}/{name}")
+                found.append(_full(namespace, name))
     return found
 
 
@@ -83,7 +83,7 @@ class Voices:
     """Watches who publishes the topics that ``node`` depends on, and those that only ``node`` may publish."""
 
     def __init__(self, node: Node) -> None:
-        self._node = node
+        self._node, self._ours = node, _full(node.get_namespace(), node.get_name())
         self._topics: dict[str, _Watched] = {}
         self._services: dict[str, str] = {}  # by full name: who answers besides this node, as a sentence
         self._looked_s, self._turn = -math.inf, 0
@@ -100,14 +100,12 @@ class Voices:
             shared: several nodes publish it on purpose: nothing is said of them.
             beside: this node publishes it as well, besides that one.
         """
-        space = self._node.get_namespace().rstrip("/")
         if own:
-            node_name = self._node.get_name()
-        if node_name is not None and not node_name.startswith("/"):
-            node_name = f"{space}/{node_name}"
+            node_name = self._ours
+        elif node_name is not None and not node_name.startswith("/"):
+            node_name = _full(self._node.get_namespace(), node_name)
         name = self._node.resolve_topic_name(topic)
-        ours = f"{space}/{self._node.get_name()}" if beside else ""
-        self._topics[name] = _Watched(name, node_name, own, shared, ours)
+        self._topics[name] = _Watched(name, node_name, own, shared, self._ours if beside else "")
         self._looked_s = -math.inf
 
     def watch_service(self, service: str) -> None:
@@ -130,18 +128,21 @@ class Voices:
         return next((sentence for sentence in (*said, *self._services.values()) if sentence), "")
 
     def sole(self, topic: str) -> bool:
-        """Whether a watched topic has exactly one publisher, and that is the node that was named."""
-        return self._of(topic).sole()
+        """Whether a watched topic has exactly one publisher now, and that is the node that was named."""
+        watched = self._of(topic)
+        self._list(watched)
+        return watched.sole()
 
     def identity(self, topic: str) -> bytes | None:
-        """The id of the only publisher of a watched topic; None if there is none, or more than one."""
+        """The id of the only publisher of a watched topic, as it was last seen; None if there is none, or more."""
         seen = self._of(topic).seen
         return seen[0][1] if len(seen) == 1 else None
 
     def _of(self, topic: str) -> _Watched:
-        watched = self._topics[self._node.resolve_topic_name(topic)]
-        watched.seen = tuple(speakers(self._node, watched.name))
-        return watched
+        return self._topics[self._node.resolve_topic_name(topic)]
+
+    def _list(self, topic: _Watched) -> None:
+        topic.seen = tuple(speakers(self._node, topic.name))
 
     def _look(self, at_once: bool) -> None:
         """Count who publishes each topic. To list them takes eight times as long, and this is done between two targets
@@ -154,15 +155,18 @@ class Voices:
         for k, topic in enumerate(self._topics.values()):
             in_turn = k == self._turn % len(self._topics)
             if in_turn or not topic.sure() or self._node.count_publishers(topic.name) != len(topic.seen):
-                topic.seen = tuple(speakers(self._node, topic.name))
-        ours = f"{self._node.get_namespace().rstrip('/')}/{self._node.get_name()}"
+                self._list(topic)
         for service in self._services:
             self._services[service] = ""
             if self._node.count_services(service) > 1:
                 others = servers(self._node, service)
-                if ours in others:
-                    others.remove(ours)
+                if self._ours in others:
+                    others.remove(self._ours)
                 self._services[service] = f"{_who(others or [UNKNOWN], 'also ', 'answer')} {service}; end it"
+
+
+def _full(namespace: str, name: str) -> str:
+    return f"{namespace.rstrip('/')}/{name}"
 
 
 def _unnamed(name: str) -> bool:
