@@ -125,7 +125,7 @@ PLANNERS = [to_and_fro(0.1, 0.3, 3.0), to_and_fro(0.05, 0.2, 0.6), to_and_fro(0.
 @pytest.mark.parametrize("arm", [Arm(0.0), Arm(0.1), Arm(0.3), Arm(0.15, 0.1)])
 @pytest.mark.parametrize("planner", PLANNERS)
 def test_an_arm_that_lags_follows(limits: Limits, arm: Arm, planner: Planner) -> None:
-    command, _ = Rig(deepcopy(arm), planner, limits=limits).run(8.0)
+    command, _ = Rig(deepcopy(arm), planner, limits=limits).run(12.0)
     assert command.mode == "running", command.reason
 
 
@@ -135,7 +135,7 @@ def test_an_arm_that_stands_a_little_short_follows(limits: Limits, planner: Plan
     """As long as it is not asked for three seconds to come nearer than it does."""
     rig = Rig(Arm(0.1, 0.05, short_m=0.01), planner, limits=limits)
     rig.noise = np.array([5e-5] * 3 + [1e-4] * 3)
-    command, _ = rig.run(8.0)
+    command, _ = rig.run(12.0)
     assert command.mode == "running", command.reason
 
 
@@ -144,14 +144,14 @@ def test_an_arm_that_stands_a_little_short_follows(limits: Limits, planner: Plan
 def test_an_arm_that_is_asked_for_next_to_nothing_may_stand(planner: Planner, lag_s: float) -> None:
     rig = Rig(Arm(lag_s), planner)
     rig.noise = np.array([1e-4] * 3 + [2e-4] * 3)
-    command, _ = rig.run(7.0)
+    command, _ = rig.run(10.0)
     assert command.mode == "running", command.reason
 
 
 @pytest.mark.parametrize("change", [{"x": 0.05}, {"z": -0.05}, {"roll": 0.15}, {"pitch": -0.15, "y": 0.05}])
 def test_an_arm_at_the_edge_of_box_and_cone_may_stand(change: dict) -> None:
     rig = Rig(Arm(0.2), constant(**change))
-    command, _ = rig.run(8.0)
+    command, _ = rig.run(14.0)
     assert command.mode == "running", command.reason
 
 
