@@ -107,6 +107,9 @@ def _describe(
         for name in sorted(names - {*arguments, *_OF_LAUNCH}):
             raise ConfigError(unknown("launch argument", name, arguments))
         given = {name: LaunchConfiguration(name).perform(context) for name in arguments}
+        for name, value in given.items():
+            if not value.isprintable():  # what is no UTF-8 among it: launch itself fails at saying it
+                raise ConfigError(f"{name}:={quoted(value)} has characters that cannot be shown; leave them out")
         if "namespace" not in names:
             given["namespace"] = ""  # that of an enclosing launch file, which has applied it already
         if not given["mode"] and (asked := [name for name in real if given[name]]):

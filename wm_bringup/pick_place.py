@@ -254,7 +254,7 @@ class PickPlace:
             if true():
                 return True
             if phase == "starting":
-                self._line.show(f"starting: {self._monitor.not_ready()}", phase)
+                self._line.show(f"starting: {(why := self._monitor.not_ready())}", why)
             elif phase:
                 status = self._monitor.status
                 self._line.show(self._monitor.line, (status and status.subgoal, self._monitor.mode))

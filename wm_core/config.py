@@ -13,7 +13,7 @@ import re
 import reprlib
 import types
 import typing
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,22 +156,54 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str = "configuration"
     Raises ConfigError, naming ``where`` and the key, on an unknown key, a missing key, a value of another type, or a
     key that nobody reads.
     """
-    return from_layers(cls, [(where, values)], where)
+    return from_layers(cls, [("", values)], where)
 
 
 def from_layers(cls: type[T], layers: Sequence[tuple[str, dict[str, Any]]], where: str) -> T:
     """Build a dataclass from mappings, the later ones layered over the earlier, mapping by mapping.
 
-    Each layer has a name of its own, which begins the sentence on what is wrong in it; ``where`` begins that on what is
-    wrong in all of them together. What an upper layer leaves unread in a lower one, by choosing another kind, is no
-    fault. Raises ConfigError as :func:`from_dict`.
+    Each layer has the place where it stands, such as a file; "" for what was set without one. A sentence on what is
+    wrong begins with ``where`` and the place; if it is wrong only in several layers together, with theirs. What an
+    upper layer leaves unread in a lower one, by choosing another kind, is no fault. Raises ConfigError as
+    :func:`from_dict`.
     """
+    merged = _merged(values for _, values in layers)
+    for index, (place, values) in enumerate(layers):
+        _check(cls, values, merged, [above for _, above in layers[index + 1 :]], _placed(where, [place]))
+    try:
+        return _build(cls, merged, where)
+    except ConfigError as error:
+        said = str(error)
+    required = {key: merged[key] for key in _required(cls) if key in merged}
+    places = _at_fault(cls, layers, required, where, said)
+    raise ConfigError(_placed(where, places) + said.removeprefix(where))
+
+
+def _at_fault(
+    cls: Any, layers: Sequence[tuple[str, dict[str, Any]]], required: dict[str, Any], where: str, said: str
+) -> list[str]:
+    """The places of the layers that are refused by the sentence ``said``: of one alone, if one is."""
+    for some in [*([layer] for layer in layers), *(layers[:count] for count in range(2, len(layers)))]:
+        try:
+            _build(cls, _merged([required, *(values for _, values in some)]), where)
+        except ConfigError as error:
+            if str(error) == said:
+                return [place for place, _ in some]
+    return [place for place, _ in layers]
+
+
+def _merged(layers: Iterable[Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
-    for _, values in layers:
+    for values in layers:
         merged = merge(merged, values) if isinstance(values, dict) else merged
-    for index, (name, values) in enumerate(layers):
-        _check(cls, values, merged, [above for _, above in layers[index + 1 :]], name)
-    return _build(cls, merged, where)
+    return merged
+
+
+def _placed(where: str, places: Sequence[str]) -> str:
+    """``where`` with the places that a sentence is about."""
+    named = [place for place in places if place]
+    besides = " and what was set besides" if len(named) < len(places) else ""
+    return f"{where} ({', '.join(named)}{besides})" if named else where
 
 
 def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any], where: str) -> None:
@@ -232,15 +264,21 @@ def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
     for key in values:
         if key not in known:
             raise ConfigError(f"{where} has an unknown key {quoted(key)}{_advice(cls, key)}")
-    for name, field in known.items():
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and name not in values:
+    for name in _required(cls):
+        if name not in values:
             raise ConfigError(f"{where} lacks the key '{name}'")
     converted = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()}
     try:
         return cls(**converted)
     except ConfigError as error:  # it knows the values, and not where they come from
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _required(cls: Any) -> list[str]:
+    """The keys of a dataclass that have no default."""
+    missing = dataclasses.MISSING
+    fields = (f for f in dataclasses.fields(cls) if f.init)
+    return [f.name for f in fields if f.default is missing and f.default_factory is missing]
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

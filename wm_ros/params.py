@@ -99,12 +99,12 @@ def _configuring(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def layers(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
-    """What the parameters ``given`` of the node ``name`` say, the lowest layer first, each with a name for a sentence.
+    """What the parameters ``given`` of the node ``name`` say, the lowest layer first, each with its file or "".
 
     The files of ``config``, one or several, then single parameters, then the text ``settings``: what the graph says
     stands above what is said around it, such as in another launch file. Raises ConfigError.
     """
-    out = [(f"the configuration of {name} ({file})", config.read_yaml(file)) for file in _files(given, name)]
+    out = [(file, config.read_yaml(file)) for file in _files(given, name)]
     return out + _beside_files(given, name)
 
 
@@ -113,7 +113,7 @@ def _beside_files(given: dict[str, Any], name: str) -> list[tuple[str, dict[str,
     out = []
     single = {key: value for key, value in given.items() if key not in _OURS and not _is_of_ros(key)}
     if single:
-        out.append((f"the configuration of {name}", nest(single)))
+        out.append(("", nest(single)))
     where = f"the parameter '{SETTINGS_PARAMETER}' of {name}"
     if not isinstance(text := given.get(SETTINGS_PARAMETER, ""), str):
         raise ConfigError(f"{where} must be a text in YAML, not {quoted(text)}")
@@ -121,7 +121,7 @@ def _beside_files(given: dict[str, Any], name: str) -> list[tuple[str, dict[str,
         values = config.parse_yaml(text, where)
         if not isinstance(values, dict):
             raise ConfigError(f"{where} must hold a mapping of keys to values")
-        out.append((f"the configuration of {name}", nest(values)))
+        out.append(("", nest(values)))
     return out
 
 
@@ -140,9 +140,7 @@ def build(cls: type[T], given: dict[str, Any], name: str) -> T:
 
     ``name`` is the node's, for the sentence of the ConfigError on an unknown key or a wrong type.
     """
-    files = ", ".join(_files(given, name))
-    where = f"the configuration of {name}" + (f" ({files})" if files else "")
-    return config.from_layers(cls, layers(given, name), where)
+    return config.from_layers(cls, layers(given, name), f"the configuration of {name}")
 
 
 def _given(node: Node) -> dict[str, Any]:

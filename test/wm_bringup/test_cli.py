@@ -42,6 +42,20 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert end.value.code == 0 and f"wm {name}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("action", ["data generate", "models import", "models bench"])
+def test_the_help_of_an_action_tells_no_default_where_there_is_none(
+    action: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.run([*action.split(), "--help"])
+    text = capsys.readouterr().out
+    assert "--" in text and "(default: None)" not in text
+
+
+def test_no_worker_generates_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--workers 0 must be at least 1" in refusal(capsys, "data", "generate", "--workers", 0, "--out", tmp_path)
+
+
 def test_missing_bundle(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no model bundle at" in refusal(capsys, "pick_place", "--model", "no_such_model")
     assert not Path("runs").exists()
@@ -67,7 +81,8 @@ def test_configuration(broken: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "unknown key 'rate_hzz'" in refusal(capsys, *command, "--set", "controller.rate_hzz=3")
     assert "no node 'pilot'" in refusal(capsys, *command, "--set", "pilot.x=3")
     assert "NODE.KEY=VALUE" in refusal(capsys, *command, "--set", "controller")
-    assert "only tighten" in refusal(capsys, *command, "--set", "controller.limits.speed_m_s=3")
+    said = refusal(capsys, *command, "--set", "controller.limits.speed_m_s=3")
+    assert "only tighten" in said and ".yaml" not in said  # no file says it
     assert "must be positive" in refusal(capsys, *command, "--max-seconds", "nan")
     assert "needs --goal" in refusal(capsys, *command, "--mode", "real")
     (tmp_path / "controller.yaml").write_text("limit: {}")

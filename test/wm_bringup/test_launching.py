@@ -123,6 +123,7 @@ def cell(tiny_bundle: Path, goal_folder: Path, small_planner: Path) -> list[str]
         (["model:=panda-pick-place"], "did you mean 'panda_pick_place'?"),
         (["goal:=nowhere"], "there is no folder of goal pictures"),
         (["drop_guards:=robot"], "the guard robot is of a real arm"),
+        (["model:=\udcff"], "model:='\\udcff' has characters that cannot be shown; leave them out"),
         (["camera:=/x"], "nobody reads the camera's topic /x in mode sim, which has a camera; leave it out"),
     ],
 )

@@ -171,10 +171,14 @@ class Whole:
 @dataclass(frozen=True)
 class Picky:
     rate_hz: float = 1.0
+    least: int = 0
+    most: int = 9
 
     def __post_init__(self) -> None:
         if not self.rate_hz > 0.0:
             raise ConfigError(f"rate_hz = {self.rate_hz} must be positive")
+        if self.least > self.most:
+            raise ConfigError(f"least = {self.least} is above most = {self.most}")
 
 
 @dataclass(frozen=True)
@@ -198,13 +202,19 @@ def test_layers_are_merged_mapping_by_mapping() -> None:
 @pytest.mark.parametrize(
     ("high", "says"),
     [
-        ({"naem": 1}, "high has an unknown key 'naem'; did you mean 'name'?"),
-        ({"part": {"turn": 1}}, "high: part has an unknown key 'turn'"),
-        ({"other": {"turn": 1}}, "high: other has an unknown key 'turn'"),
-        ({"part": None}, "high: part must be a mapping"),
-        ({"part": {"kind": "turned", "turn_rad": "far"}}, "high: part: turn_rad must be of type float, not 'far'"),
-        ({"part": {"turn_rad": 1}}, "high: part: nobody reads 'turn_rad' unless 'kind' is turned, and it is 'plain'"),
-        ({"other": {"turn_rad": 1}}, "high: other: nobody reads 'turn_rad'"),
+        ({"naem": 1}, "all (high) has an unknown key 'naem'; did you mean 'name'?"),
+        ({"part": {"turn": 1}}, "all (high): part has an unknown key 'turn'"),
+        ({"other": {"turn": 1}}, "all (high): other has an unknown key 'turn'"),
+        ({"part": None}, "all (high): part must be a mapping"),
+        (
+            {"part": {"kind": "turned", "turn_rad": "far"}},
+            "all (high): part: turn_rad must be of type float, not 'far'",
+        ),
+        (
+            {"part": {"turn_rad": 1}},
+            "all (high): part: nobody reads 'turn_rad' unless 'kind' is turned, and it is 'plain'",
+        ),
+        ({"other": {"turn_rad": 1}}, "all (high): other: nobody reads 'turn_rad'"),
     ],
 )
 def test_a_mistake_names_its_layer(high: dict, says: str) -> None:
@@ -213,10 +223,30 @@ def test_a_mistake_names_its_layer(high: dict, says: str) -> None:
     assert str(error.value).startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("layers", "says"),
+    [
+        ([("low", {"rate_hz": 0})], "all (low): rate_hz"),
+        ([("low", {}), ("mid", {"rate_hz": 0}), ("", {})], "all (mid): rate_hz"),
+        ([("low", {"rate_hz": 2}), ("mid", {}), ("", {"rate_hz": 0})], "all: rate_hz"),
+        ([("low", {"rate_hz": 0}), ("mid", {"rate_hz": 0})], "all (low): rate_hz"),
+        ([("low", {"least": 2}), ("mid", {"most": 1}), ("top", {})], "all (low, mid): least = 2 is above most = 1"),
+        ([("low", {"least": 2}), ("mid", {}), ("", {"most": 1})], "all (low, mid and what was set besides): least"),
+        ([("", {"least": 2, "most": 1})], "all: least"),
+    ],
+)
+def test_a_value_that_the_dataclass_refuses_names_the_layers_that_made_it(
+    layers: list[tuple[str, dict]], says: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        config.from_layers(Picky, layers, "all")
+    assert str(error.value).startswith(says)
+
+
 def test_what_an_upper_layer_leaves_unread_in_a_lower_one_is_no_fault() -> None:
     low = {"name": "a", "part": {"kind": "turned", "turn_rad": 1}}
     assert config.from_layers(Whole, [("low", low), ("high", {"part": {"kind": "plain"}})], "all").part.kind == "plain"
-    with pytest.raises(ConfigError, match="low: part: nobody reads 'turn_rad'"):
+    with pytest.raises(ConfigError, match=r"all \(low\): part: nobody reads 'turn_rad'"):
         config.from_layers(Whole, [("low", {"name": "a", "part": {"turn_rad": 1}})], "all")
 
 

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from wm_core import seeds
+from wm_core.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     generate = actions.add_parser(
         "generate",
         help="make training data in the simulator",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=parser.formatter_class,
     )
     generate.add_argument("--out", type=Path, default=Path("data/panda_pick_place"), help="folder of the data")
     generate.add_argument("--episodes", type=int, default=2400, help="episodes of 28 steps")
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     generate.add_argument(
         "--camera-axes", action="store_true", help="record states and actions in axes that turn with the camera"
     )
-    generate.add_argument("--workers", type=int, default=os.cpu_count(), help="simulator processes")
+    generate.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="simulator processes")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,8 +40,10 @@ def run(args: argparse.Namespace) -> int:
 
     from wm_training.collect import CollectConfig, collect
 
+    if args.workers < 1:
+        raise ConfigError(f"--workers {args.workers} must be at least 1")
     known = {f.name for f in fields(CollectConfig)}
     config = CollectConfig(**{name: value for name, value in vars(args).items() if name in known})
     with tqdm(total=config.episodes, unit="episode", desc=str(args.out)) as bar:
-        collect(args.out, config, max(1, args.workers), bar.update)
+        collect(args.out, config, args.workers, bar.update)
     return 0

@@ -23,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     def add(name: str, text: str, **settings: Any) -> argparse.ArgumentParser:
-        command = actions.add_parser(
-            name, help=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **settings
-        )
+        command = actions.add_parser(name, help=text, formatter_class=parser.formatter_class, **settings)
         command.set_defaults(models_run=globals()[f"_{name}"])
         return command
 
