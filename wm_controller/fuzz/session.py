@@ -352,6 +352,7 @@ class Session:
             self._well("wrench")
         if self.chance.happens("short touch"):
             touch = np.array([25.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+            touch[1] = self.chance.pick(0.0, *BAD[:3])  # what is refused may be all that tells of it
             if (c.force_hold_n, c.force_stop_n) != (None, None):
                 judge.forbid("short touch", self.now, latch=True)
                 judge.allow("short touch")
