@@ -55,10 +55,11 @@ class Processes:
 
     Args:
         logs: folder for ``<name>.log``, which gets what the child prints.
+        wait: called again and again until the children have ended; it returns soon.
     """
 
-    def __init__(self, logs: Path) -> None:
-        self._logs = logs
+    def __init__(self, logs: Path, wait: Callable[[], None] = lambda: time.sleep(POLL_S)) -> None:
+        self._logs, self._wait = logs, wait
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         with _writing(logs):
             logs.mkdir(parents=True, exist_ok=True)
@@ -134,7 +135,7 @@ class Processes:
                 _signal_group(child.pid, number)
             until_s = time.monotonic() + grace_s
             while any(_status(child) is None for child in running) and time.monotonic() < until_s:
-                time.sleep(POLL_S)
+                self._wait()
         self._children.clear()
 
 

@@ -48,12 +48,19 @@ def wait_for(true, timeout_s: float = 20.0) -> bool:
 
 
 def test_a_stubborn_child_is_killed(tmp_path: Path) -> None:
-    with Processes(tmp_path) as children:
+    beats: list[bool] = []
+
+    def beat() -> None:
+        beats.append(alive(pid))
+        time.sleep(0.02)
+
+    with Processes(tmp_path, beat) as children:
         children.start("stubborn", [sys.executable, "-c", STUBBORN])
         pid = children._children["stubborn"].pid
         assert wait_for(lambda: "up" in (tmp_path / "stubborn.log").read_text())
         assert children.ended() is None
     assert not alive(pid)
+    assert len(beats) > 10 and all(beats[:-1])  # what must not wait has gone on
 
 
 def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:

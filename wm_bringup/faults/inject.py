@@ -23,6 +23,8 @@ from .keyboard import Keyboard
 
 INTERPOSER = "interposer"
 STARTS_WITHIN_S = 30.0
+#: With this a program ends at once when it is told to; see lifeline.py.
+HEARS_SIGINT = "import signal; signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})\n"
 
 
 class NotHere(WmError):
@@ -168,7 +170,7 @@ class Load(Injection):
     def begin(self, site: Site) -> float:
         now_s = time.time()
         for number in range(self.per_core * (os.cpu_count() or 1)):
-            site.others.start(f"busy{number}", [sys.executable, "-I", "-S", "-c", "while True: pass"])
+            site.others.start(f"busy{number}", [sys.executable, "-I", "-S", "-c", f"{HEARS_SIGINT}while True: pass"])
         return now_s
 
 

@@ -153,7 +153,7 @@ class FaultRun(LiveRun):
             return early
         if not moves:
             raise WmError(f"the arm did not move within {MOVES_WITHIN_S:g} s: {self._monitor.reason}")
-        with Processes(self._own) as others:
+        with Processes(self._own, self._spin) as others:  # the arm moves only as long as we watch
             site = Site(
                 pids=self._nodes(),
                 graph=declared,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wm_core.errors import WmError
 
-from .inject import Injection, Site
+from .inject import HEARS_SIGINT, Injection, Site
 
 CALLS_WITHIN_S = 20.0
 
@@ -87,7 +87,7 @@ class SetParameters(Injection):
 
 
 def _start(site: Site, program: str, *words: str) -> None:
-    site.others.start("caller", [sys.executable, "-c", program, *words])
+    site.others.start("caller", [sys.executable, "-c", HEARS_SIGINT + program, *words])
 
 
 def _said(site: Site) -> str:
