@@ -23,6 +23,7 @@ from typing import Any
 from sensor_msgs.msg import Image
 from std_msgs.msg import Int64
 
+from wm_controller.interface import RESUME_QUIET_S, RESUME_SILENCE_S
 from wm_controller.supervisor import LATCHED
 from wm_core import results
 from wm_core.errors import ConfigError, WmError
@@ -50,8 +51,8 @@ RESTART_WITHIN_S = 20.0
 END_S = 2.0
 #: A hold this shortly before the planner's "done" was heard is the end of the run.
 REPORTED_S = 1.0
-#: A controller that was stopped takes no resume for 1 s: a stop wins over every resume that comes with it.
-RESUME_AFTER_S = 1.2
+#: How much longer than the controller asks for after a stop one waits with a resume.
+SLACK_S = 0.2
 #: What the controller says of itself while nothing is wrong.
 AS_ASKED = ("running", "idle")
 #: The rest stands in the JSON.
@@ -93,6 +94,7 @@ class Soak(LiveRun):
         #: When a hold is nobody's fault: from the end of an episode to the first plan of the next.
         self._between_s: list[tuple[float, float]] = []
         self._encoded: list[float] = []
+        self._resumed_s = -math.inf
 
     def _act(self, folder: Path, goal: Path) -> Outcome:
         seeds = [self._arguments.seed + k for k in range(self._arguments.scenes)]
@@ -195,8 +197,10 @@ class Soak(LiveRun):
 
     def _resume(self, stopped_s: float) -> None:
         """Resume, not too soon after the stop at ``stopped_s``."""
-        self._watch(RESUME_AFTER_S - (time.monotonic() - stopped_s))
+        again = stopped_s - self._resumed_s < RESUME_SILENCE_S + SLACK_S
+        self._watch((RESUME_SILENCE_S if again else RESUME_QUIET_S) + SLACK_S - (time.monotonic() - stopped_s))
         self._trigger("resume")
+        self._resumed_s = time.monotonic()
 
     def _use_goals(self) -> None:
         """Have the planner take the new goals; their latents may reach it later than us, so it is asked again."""

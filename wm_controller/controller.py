@@ -18,8 +18,10 @@ table of it):
 
 A hold and a fault brake within the limits. A stop does not brake the target: it stands still from that tick on, and the
 compliant arm, which is a few millimetres behind, settles onto it. While the robot itself says that it does not follow,
-nothing is commanded at all; afterwards the target begins at the pose where the arm then is. The gripper is commanded
-while running only, and after a start or a resume first to its measured value.
+nothing is commanded at all; afterwards the target begins at the pose where the arm then is. Nothing is commanded either
+where the arm ought to rest and is silent, or is measured elsewhere: somebody may have switched it off and moved it, and
+a target would pull it back as soon as it is switched on. The gripper is commanded while running only, and after a start
+or a resume first to its measured value.
 """
 
 from __future__ import annotations
@@ -97,7 +99,8 @@ class Controller:
         self._ended = False  # the run, while the arm brakes for it or is stopped
         self._tick_s: float | None = None
         self._resumes = Resumes()
-        self._latched_s = -math.inf  # of the last stop or fault
+        self._awake_s = 0.0  # how long it has run, without the times in which it was held up
+        self._latched = -math.inf, 0.0  # the last stop or fault: when, and by the time awake
         self._still_s = -math.inf  # since when it does not run
         self._ran = False  # since the last start or resume
         self._clipped = dict.fromkeys(CLIPS, 0)
@@ -126,7 +129,7 @@ class Controller:
     def stop(self, now_s: float, reason: str = "stopped by the operator") -> str:
         """Freeze the target, from this call on and until :meth:`resume`. Returns what to tell the operator."""
         self._supervisor.take("stop", reason)
-        self._latched_s = now_s
+        self._latched = now_s, self._awake_s
         self._steps.drop()
         self._target.rest()
         self._due_stop = ""
@@ -141,12 +144,15 @@ class Controller:
         ``unless``: why the caller does not want it to, as a sentence.
         """
         latched = self._supervisor.latched
-        refused = self._resumes.refuse(now_s, self._latched_s if latched else None)
+        latched_s, latched_awake_s = self._latched
+        quiet_s = self._awake_s - latched_awake_s
+        refused = self._resumes.refuse(now_s, latched_s if latched else None, quiet_s)
         if refused and not (latched and unless):
             return refused
         if fault := unless or self._still_wrong():
             return f"not resumed: {fault}"
         self._supervisor.take("resume")
+        self._resumes.done(now_s)
         self._begin_anew(now_s)
         if self._supervisor.started:
             return "resumed; waiting for a fresh plan"
@@ -171,6 +177,8 @@ class Controller:
         self._troubles.pop("plan", None)
         self._gripper = self._seat = self._told = None
         self._ran, self._still_s, self._clock_fault = False, now_s, ""
+        if self._target.released and (at := self._past.newest) is not None:
+            self._target.seat(None if self._envelope.fault(at.position, at.rotation) else at)
 
     def _go_idle(self) -> None:
         self._target.seat(None)
@@ -319,7 +327,7 @@ class Controller:
 
     def _fault(self, reason: str, now_s: float) -> None:
         if self._supervisor.started:
-            self._latched_s = now_s
+            self._latched = now_s, self._awake_s
         self._supervisor.take("fault", reason)
 
     def on_plan(self, plan: Plan, now_s: float) -> str:
@@ -370,7 +378,8 @@ class Controller:
             self._supervisor.take("hold", "the clock is not finite; restart the controller")
             return self._command()
         since_s = math.inf if self._tick_s is None else now_s - self._tick_s
-        moving = self._target.position is not None and self._supervisor.mode != STOPPED
+        self._awake_s += min(max(0.0, since_s), MAX_TICK_S)
+        moving, released = self._target.position is not None and self._supervisor.mode != STOPPED, self._target.released
         self._lose_patience(now_s)
         why = self._why_hold(now_s)
         self._supervisor.take("hold" if why else "fine", why)
@@ -378,7 +387,7 @@ class Controller:
         if 0.0 <= since_s < MIN_TICK_S:
             return self._command()  # the same tick again
         self._tick_s = now_s
-        if not moving or self._target.position is None:
+        if not moving or self._target.position is None or released != self._target.released:
             pass  # the stream stands still; or it begins with this command, or has ended
         elif 0.0 < since_s <= MAX_TICK_S:
             self._advance(now_s, since_s)
@@ -410,6 +419,7 @@ class Controller:
             if not seated:
                 self._target.seat(newest)
                 self._following.reset()
+            self._target.released = False
         if not self._ran:
             self._gripper = self._seat = newest.gripper  # somebody may have opened the hand meanwhile
         waiting = self._troubles["plan"][0] if "plan" in self._troubles else self._steps.hold(now_s)
@@ -424,9 +434,13 @@ class Controller:
         newest = self._past.newest
         if newest is None:
             return self._clock_fault or "no arm state yet; start the arm's driver"
-        if not now_s - newest.stamp_s <= self._limits.state_timeout_s:
+        if self._silent(now_s):
             return f"no arm state for {now_s - newest.stamp_s:.2f} s; see whether the arm's driver still runs"
         return self._watch.hold(now_s)
+
+    def _silent(self, now_s: float) -> bool:
+        newest = self._past.newest
+        return newest is None or not now_s - newest.stamp_s <= self._limits.state_timeout_s
 
     def _lose_patience(self, now_s: float) -> None:
         """Stop an arm that was still for so long that nobody expects it to move: it was held, or nobody called tick."""
@@ -452,6 +466,8 @@ class Controller:
             self._due_end = ""
         if self._target.resting:
             self._due_rest = ""
+            if self._moves and not running and (self._silent(now_s) or self._strayed()):
+                self._target.released = True
 
     def _advance(self, now_s: float, dt_s: float) -> None:
         """Move the commanded target by one tick: towards the step in execution, or to rest."""

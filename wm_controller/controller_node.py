@@ -125,6 +125,8 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         command = self._controller.tick(now_s)
         if command.pose is not None:
             self._arm.send_pose(command.pose, now_s, self._clocks.to_ros(now_s), command.mode != RUNNING)
+        else:
+            self._arm.rest(now_s)
         if command.gripper is not None:
             self._arm.send_gripper(command.gripper)
         self._show(command.mode, command.reason, now_s)

@@ -27,14 +27,15 @@ HEARTBEAT_CEILING_S = 3.0
 NODES = ("planner", "calibrate", "encoder")
 #: Inputs that are watched once they have been heard, and from the start where ``require`` names them.
 WATCHED = ("wrench", "joints", "robot", *NODES)
-#: Resume is refused for so long after a stop: within it, a stop and a resume may have been asked for together. Whoever
-#: tries twice within it is to be silent for as long before the next counts; a person who was too early waits.
+#: Resume is refused for so long after a stop: within it, a stop and a resume may have been asked for together, and
+#: nobody can have looked.
 RESUME_QUIET_S = 1.0
 #: Resume is refused so soon after another: a person takes longer to read the answer and try again.
 RESUME_APART_S = 0.3
-#: Who calls resume RESUME_UNNEEDED times when nothing is stopped, no further apart than this, is a program that repeats
-#: it: no call counts until none came for so long. Once or twice is a slip of a person who sees the arm hold. A program
-#: that calls less often than this cannot be told from a person; the likely ones call each second or faster.
+#: After a call that only a program makes, none counts until none came for so long. Such is a call within RESUME_QUIET_S
+#: of a stop, and RESUME_UNNEEDED of them when nothing is stopped, each within this time of the one before: once or
+#: twice is a slip of a person who sees the arm hold. After a stop that comes this soon after a resume, which somebody
+#: did not want then, it takes the place of RESUME_QUIET_S. A slower program cannot be told from a person.
 RESUME_SILENCE_S, RESUME_UNNEEDED = 5.0, 3
 #: A hold that lasts longer than this becomes a stop: whoever stands by no longer expects motion (ISO 13850 asks for a
 #: deliberate act before a machine goes on). A slow planner may take longer for its first plan after a start.

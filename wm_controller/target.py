@@ -20,7 +20,8 @@ class Target:
     """Box and tilt cone are never left; then speed, acceleration and jerk are kept; then the leash.
 
     Attributes:
-        position, rotation: of the commanded TCP; None and arbitrary as long as nothing may be commanded.
+        position, rotation: where the TCP is to be; None and arbitrary as long as there is no such place.
+        released: whether the place is kept, but not commanded.
     """
 
     def __init__(self, limits: Limits, envelope: Envelope) -> None:
@@ -29,11 +30,14 @@ class Target:
         self._angular = Stream(limits.rot_speed_rad_s, limits.rot_accel_rad_s2, limits.rot_jerk_rad_s3)
         self.position: Vec | None = None
         self.rotation: Quat = IDENTITY
+        self.released = False
 
     @property
     def pose(self) -> NDArray[np.float64] | None:
-        """(6,) xyz + Euler of the TCP in the base frame."""
-        return None if self.position is None else np.array((*self.position, *euler(self.rotation)))
+        """What is commanded: (6,) xyz + Euler of the TCP in the base frame; None for nothing."""
+        if self.position is None or self.released:
+            return None
+        return np.array((*self.position, *euler(self.rotation)))
 
     @property
     def resting(self) -> bool:
@@ -43,6 +47,7 @@ class Target:
     def seat(self, at: Measured | None) -> None:
         """Begin, at rest, at a measured pose; None ends the stream."""
         self.position, self.rotation = (None, IDENTITY) if at is None else (at.position, at.rotation)
+        self.released = False
         self.rest()
 
     def rest(self) -> None:

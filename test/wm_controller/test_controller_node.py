@@ -49,12 +49,22 @@ class Rig:
         self.said: list[dict] = []
         self.node._state.publish = lambda msg: self.said.append(json.loads(msg.data))  # type: ignore[method-assign]
         self.sent: list[np.ndarray] = []
+        self.moved_m = 0.0  # how far the arm is from where it was last told to be, along x
         self.grippers: list[float] = []
         self.events: list[str] = []
+        self.twists: list[float] = []
         arm = self.node._arm
-        arm.send_pose = lambda pose, *_: self.sent.append(np.array(pose))  # type: ignore[method-assign]
+        arm._poses.publish = lambda msg: self.sent.append(convert.msg_to_pose(msg))  # type: ignore[attr-defined]
+        if "arm.kind:=twist_stream" in parameters:
+            arm._twists.publish = lambda msg: self.twists.append(msg.twist.linear.x)  # type: ignore[attr-defined]
+        stop = arm.stop
+
+        def stops(at_once: bool = True) -> None:
+            self.events.append("stop" if at_once else "stop the gripper")
+            stop(at_once)
+
+        arm.stop = stops  # type: ignore[method-assign]
         arm.send_gripper = self.grippers.append  # type: ignore[method-assign]
-        arm.stop = lambda at_once=True: self.events.append("stop" if at_once else "stop the gripper")  # type: ignore[method-assign]
         arm.forget_gripper = lambda: self.events.append("forget")  # type: ignore[method-assign]
 
     def speakers(self, _: object, topic: str) -> list[tuple[str, bytes]]:
@@ -75,7 +85,7 @@ class Rig:
 
     def state(self, gripper: float = 0.0) -> None:
         self.hear("arm/gripper", convert.gripper_to_msg(gripper, self.stamp()))
-        pose = POSE if not self.sent else self.sent[-1]
+        pose = (POSE if not self.sent else self.sent[-1]) + [self.moved_m, 0.0, 0.0, 0.0, 0.0, 0.0]
         self.hear("arm/current_pose", convert.pose_to_msg(pose, self.stamp(), "base"))
 
     def plan(self, x: float = 0.01, gripper: float = 0.0, frame: str = "base", late_s: float = 0.0) -> None:
@@ -102,6 +112,12 @@ class Rig:
                 self.node._peers.look()
             self.node._tick()
         return self.mode
+
+    def carry(self, metres: float) -> None:
+        """Somebody moves the arm along x, not faster than a hand does."""
+        for _ in range(50):
+            self.moved_m += metres / 50
+            self.ticks()
 
     def start(self) -> None:
         self.state()
@@ -354,6 +370,70 @@ def test_the_state_is_said_again_word_for_word(rig: Rig) -> None:
         again = rig.said[before:]
         assert 5 <= len(again) <= 7 and all(report == rig.said[before - 1] for report in again)
         assert again[0]["mode"] == rig.mode
+
+
+QUIET = {
+    "the run has ended": lambda rig: rig.node._controller.end_run("done"),
+    "a stop": lambda rig: rig.call("stop"),
+    "a fault": lambda rig: rig.node._controller._fault("a fault", rig.steady_s),
+}
+LAST = {
+    "stop": lambda rig: rig.call("stop"),
+    "close": lambda rig: rig.node.close(),
+    "suspended": lambda rig: rig.node.suspended(),
+}
+
+
+@pytest.mark.parametrize("why", QUIET)
+@pytest.mark.parametrize("last", LAST)
+def test_an_arm_that_was_moved_while_nothing_ran_hears_of_no_target(rig: Rig, why: str, last: str) -> None:
+    rig.start()
+    QUIET[why](rig)
+    rig.ticks(1.0)
+    rig.carry(0.3)
+    before = len(rig.sent)
+    LAST[last](rig)
+    rig.ticks(3.0)
+    assert len(rig.sent) == before
+
+
+@pytest.mark.parametrize("last", LAST)
+def test_an_arm_that_was_moved_while_the_controller_was_held_up_hears_of_no_target(rig: Rig, last: str) -> None:
+    rig.start()
+    before = len(rig.sent)
+    rig.steady_s += 30.0
+    rig.moved_m = 0.3
+    LAST[last](rig)
+    rig.ticks(3.0)
+    assert len(rig.sent) == before
+
+
+@pytest.mark.parametrize("last", LAST)
+def test_who_ends_or_stops_a_motion_sends_the_last_target_once_more(rig: Rig, last: str) -> None:
+    rig.start()
+    before = len(rig.sent)
+    LAST[last](rig)
+    assert len(rig.sent) > before
+    for pose in rig.sent[before:]:
+        np.testing.assert_allclose(pose, rig.sent[before - 1], atol=1e-9)
+
+
+def test_the_end_of_a_run_leaves_no_twist_behind(context: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, "arm.kind:=twist_stream", "arm.gripper.kind:=none")
+    rig.moved_m = -0.02  # it lags, so that the law pulls
+    rig.start()
+    assert rig.twists[-1] > 0.0
+    rig.node._controller.end_run("done")
+    while rig.mode != "idle":
+        rig.ticks(plans=False)
+    left = rig.twists[-1]
+    rig.ticks(plans=False)
+    assert rig.twists[-1] < left or left == 0.0
+    rig.ticks(1.0)
+    assert rig.twists[-1] == 0.0
+    count = len(rig.twists)
+    rig.ticks(1.0)
+    assert len(rig.twists) == count, "to an arm that rests nothing is said"
 
 
 def test_the_last_words(rig: Rig) -> None:

@@ -21,6 +21,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from wm_controller.interface import RESUME_QUIET_S, RESUME_SILENCE_S
 from wm_controller.monitor import EnvelopeMonitor
 from wm_core.limits import Limits
 from wm_core.pose import Array
@@ -99,10 +100,12 @@ class Planner(Node):
 
     def resume(self) -> None:
         """As a person does: not at once after a stop, and again where the controller still sees a reason."""
+        wait_s = RESUME_QUIET_S
         for _ in range(5):
-            self.wait(1.2)
+            self.wait(wait_s + 0.2)
             if (answer := self.ask("resume")).success:
                 return
+            wait_s = RESUME_SILENCE_S if "call resume once" in answer.message else RESUME_QUIET_S
         raise AssertionError(answer.message)
 
     def wait(self, seconds: float) -> None:

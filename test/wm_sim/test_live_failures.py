@@ -11,6 +11,7 @@ pytest.importorskip("rclpy")
 
 from live_stack import Planner, live_stack
 
+from wm_controller.interface import RESUME_QUIET_S, RESUME_SILENCE_S
 from wm_sim.failures import RECOVERY
 
 pytestmark = pytest.mark.live
@@ -40,10 +41,12 @@ def go_on(planner: Planner) -> None:
     planner.fail(kind="none")
     for step in RECOVERY:
         planner.ask(f"crisp_arm/{step}")
+    wait_s = RESUME_QUIET_S
     for _ in range(10):
         if planner.sway(2.0, lambda: planner.state["mode"] in LATCHES, gripper=-1.0):
-            planner.sway(1.0)  # so shortly after a stop nobody may go on
-            planner.ask("resume")
+            planner.sway(wait_s)  # so shortly after a stop nobody may go on
+            again = "call resume once" in planner.ask("resume").message
+            wait_s = RESUME_SILENCE_S if again else RESUME_QUIET_S
         elif planner.state["mode"] == "running" and planner.travel_m(1.0) > 0.02:
             return
     raise AssertionError(f"the arm does not go on: {planner.state}")

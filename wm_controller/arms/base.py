@@ -34,12 +34,19 @@ class Arm(ABC):
     def forget_gripper(self) -> None:
         """Begin anew with the gripper: what was due is not sent any more, and the next command starts no motion."""
 
+    def rest(self, now_s: float) -> None:
+        """No target any more, until the next :meth:`send_pose`. Called at each tick that commands nothing.
+
+        For back ends whose last message would go on moving the arm. ``now_s``: time of the tick, s, steady.
+        """
+        del now_s
+
     @abstractmethod
     def stop(self, at_once: bool = True) -> None:
         """A stop or a fault was latched. The gripper stops.
 
-        ``at_once``: bring the arm to rest by the strongest means that this interface has. Else, after a fault, the
-        targets that follow brake it within the limits.
+        ``at_once``: bring the arm to rest by the strongest means that this interface has; where it rests at the last
+        target anyway, by none. Else, after a fault, the targets that follow brake it within the limits.
         """
 
     @abstractmethod

@@ -6,6 +6,8 @@ topic, so exactly one process may hold one of these.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import ArrayLike
@@ -13,7 +15,9 @@ from rclpy.node import Node
 
 from wm_core.measured import driven
 from wm_ros import convert, qos
+from wm_ros.clock import steady_s
 
+from ..interpolate import MAX_TICK_S
 from .base import Arm
 from .config import ArmConfig
 from .grippers.base import Gripper
@@ -27,13 +31,14 @@ class PoseStream(Arm):
         self._node, self._config, self._base_frame, self._gripper = node, config, base_frame, gripper
         self._poses = node.create_publisher(PoseStamped, config.pose_topic, qos.COMMAND)
         self._last: PoseStamped | None = None
+        self._sent_s = -math.inf
 
     def send_pose(self, pose6: ArrayLike, now_s: float, stamp_s: float, holding: bool = False) -> None:
         pose = driven(np.asarray(pose6, dtype=np.float64), self._config.tcp_m_rad)
         message = convert.pose_to_msg(pose, convert.s_to_stamp(stamp_s), self._base_frame)
         if self._last is not None:
             keep_sign(self._last, message)
-        self._last = message
+        self._last, self._sent_s = message, now_s
         self._poses.publish(message)
 
     def send_gripper(self, value: float) -> None:
@@ -42,9 +47,12 @@ class PoseStream(Arm):
     def forget_gripper(self) -> None:
         self._gripper.forget()
 
+    def rest(self, now_s: float) -> None:
+        self._sent_s = -math.inf
+
     def stop(self, at_once: bool = True) -> None:
-        """Sends the last target once more: who follows a stream of poses rests at the last one."""
-        if at_once and self._last is not None:
+        """Sends the last target once more, unless that was a while ago: the arm may have been moved since then."""
+        if at_once and self._last is not None and steady_s() - self._sent_s <= MAX_TICK_S:
             self._last.header.stamp = self._node.get_clock().now().to_msg()
             self._poses.publish(self._last)
         self._gripper.stop()

@@ -28,8 +28,8 @@ class TwistLaw:
     """From targets and measured poses to twists, in plain floats. All times are of the steady clock.
 
     While the controller runs, the twist is the target's own velocity plus ``gain`` times (target - measured), at most
-    the speed limits, changing no faster than the acceleration limits. In a hold, without a fresh state or after a gap
-    in the targets it brakes to zero within the acceleration limits. A stop is zero at once.
+    the speed limits, changing no faster than the acceleration limits. In a hold, without a target or a fresh state it
+    brakes to zero within the acceleration limits. After a gap in the targets, and for a stop, it is zero at once.
     """
 
     def __init__(self, config: TwistConfig, limits: Limits) -> None:
@@ -57,31 +57,44 @@ class TwistLaw:
         if 0.0 <= step_s < MIN_STEP_S:
             return self._linear, self._angular
         before, self._target = self._target, _placed(pose6, now_s)
-        self._sent_s = now_s
-        if not MIN_STEP_S <= step_s <= self._config.target_timeout_s or before is None:
-            # The first target, or one after a gap, in which the receiver has stopped by its own timeout.
-            self._linear, self._angular = ZERO, ZERO
-            return ZERO, ZERO
         linear = angular = ZERO
-        measured = self._measured
-        if not holding and measured is not None and abs(now_s - measured[0]) <= self._limits.state_timeout_s:
+        measured = None if holding else self._measured
+        if before and measured and abs(now_s - measured[0]) <= self._limits.state_timeout_s:
             _, position, rotation = self._target
             gain = self._config.gain_per_s
             linear = add(scaled(minus(position, before[1]), 1.0 / step_s), minus(position, measured[1]), gain)
             angular = add(
                 scaled(turn_between(before[2], rotation), 1.0 / step_s), turn_between(measured[2], rotation), gain
             )
+        return self._change(linear, angular, now_s)
+
+    def rest(self, now_s: float) -> tuple[Vec, Vec]:
+        """The twist of a moment without a target; it brakes."""
+        self._target = None
+        return self._change(ZERO, ZERO, now_s)
+
+    @property
+    def moving(self) -> bool:
+        """Whether the last twist was not zero."""
+        return self._linear != ZERO or self._angular != ZERO
+
+    def overdue(self, now_s: float) -> bool:
+        """Whether the last twist was not zero and no other has followed in time."""
+        return self.moving and not 0.0 <= now_s - self._sent_s <= self._config.target_timeout_s
+
+    def _change(self, linear: Vec, angular: Vec, now_s: float) -> tuple[Vec, Vec]:
+        """Bring the twist as near to what is wanted as the limits allow."""
+        step_s, self._sent_s = now_s - self._sent_s, now_s
+        if not 0.0 <= step_s <= self._config.target_timeout_s:
+            # The first one, or one after a gap, in which the receiver has stopped by its own timeout.
+            self._linear, self._angular = ZERO, ZERO
+            return ZERO, ZERO
         limits = self._limits
         self._linear = _towards(self._linear, shortened(linear, limits.speed_m_s), limits.accel_m_s2 * step_s)
         self._angular = _towards(
             self._angular, shortened(angular, limits.rot_speed_rad_s), limits.rot_accel_rad_s2 * step_s
         )
         return self._linear, self._angular
-
-    def overdue(self, now_s: float) -> bool:
-        """Whether the last twist was not zero and no target has followed in time."""
-        moving = self._linear != ZERO or self._angular != ZERO
-        return moving and not 0.0 <= now_s - self._sent_s <= self._config.target_timeout_s
 
 
 def _placed(pose6: ArrayLike, time_s: float) -> Placed:

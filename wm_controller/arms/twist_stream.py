@@ -35,6 +35,7 @@ class TwistStream(Arm):
     def __init__(self, node: Node, base_frame: str, config: ArmConfig, gripper: Gripper, limits: Limits) -> None:
         self._node, self._config, self._base_frame, self._gripper = node, config, base_frame, gripper
         self._law = TwistLaw(config.twist, limits)
+        self._tcp = np.zeros(6)  # as last sent
         self._twists = node.create_publisher(TwistStamped, config.twist.topic, qos.COMMAND)
         self._poses = node.create_publisher(PoseStamped, config.pose_topic, qos.COMMAND)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # one that nobody can set or stop
@@ -45,7 +46,8 @@ class TwistStream(Arm):
 
     def send_pose(self, pose6: ArrayLike, now_s: float, stamp_s: float, holding: bool = False) -> None:
         linear, angular = self._law.twist(pose6, now_s, holding)
-        self._publish(self._at_driven(np.asarray(pose6, dtype=np.float64), linear, angular), angular)
+        self._tcp = np.asarray(pose6, dtype=np.float64)
+        self._publish(linear, angular)
         self._poses.publish(convert.pose_to_msg(pose6, convert.s_to_stamp(stamp_s), self._base_frame))
 
     def send_gripper(self, value: float) -> None:
@@ -53,6 +55,10 @@ class TwistStream(Arm):
 
     def forget_gripper(self) -> None:
         self._gripper.forget()
+
+    def rest(self, now_s: float) -> None:
+        if self._law.moving:
+            self._publish(*self._law.rest(now_s))
 
     def stop(self, at_once: bool = True) -> None:
         """Zero twist at once: the receiver's own limits decide how it brakes."""
@@ -66,11 +72,11 @@ class TwistStream(Arm):
     def state(self) -> str:
         return unheard(self._twists, "is the arm's controller active?") or self._gripper.state()
 
-    def _at_driven(self, tcp: np.ndarray, linear: Vec, angular: Vec) -> Vec:
+    def _at_driven(self, linear: Vec, angular: Vec) -> Vec:
         """The velocity of the driven frame's origin when that of the TCP is ``linear``: one rigid body."""
         if not any(angular):
             return linear
-        lever = driven(tcp, self._config.tcp_m_rad)[:3] - tcp[:3]
+        lever = driven(self._tcp, self._config.tcp_m_rad)[:3] - self._tcp[:3]
         x, y, z = (np.asarray(linear) + np.cross(angular, lever)).tolist()
         return (x, y, z)
 
@@ -82,5 +88,5 @@ class TwistStream(Arm):
         message = TwistStamped()
         message.header.stamp, message.header.frame_id = self._node.get_clock().now().to_msg(), self._base_frame
         v, w = message.twist.linear, message.twist.angular
-        (v.x, v.y, v.z), (w.x, w.y, w.z) = linear, angular
+        (v.x, v.y, v.z), (w.x, w.y, w.z) = self._at_driven(linear, angular), angular
         self._twists.publish(message)

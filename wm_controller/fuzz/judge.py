@@ -26,7 +26,10 @@ Vec = tuple[float, float, float]
 #: What a person may count on, each with the source of the number.
 RESUME_QUIET_S = 1.0  # who pressed stop has time to see what happens
 RESUME_AGAIN_S = 0.3  # nobody presses a button more than three times a second; a script does
-RESUME_VAIN_S, VAIN = 5.0, 3  # who calls it so often for nothing does not look; silence is asked of a script
+#: Who calls resume sooner than that, or so often for nothing, does not look: silence is asked of a script. As much is
+#: asked of everybody after a stop so soon after a resume.
+RESUME_SILENCE_S, VAIN = 5.0, 3
+HELD_UP_S = 0.1  # a controller that is not called for longer was held up, and calls may have waited for it
 HOLD_PATIENCE_S = 2.0  # after a longer hold people have come near: motion needs a person's word
 FIRST_PLAN_S = 10.0  # how long a planner may think after start or resume
 HORIZON_S = 3.0  # three steps of JEPA-WMs' DROID planner (1 s each)
@@ -42,6 +45,8 @@ OUTSIDE_M, OUTSIDE_RAD = 0.03, 0.12
 #: away if it goes further than LED beyond what its speed limit allows, both for ELSEWHERE_S. In m and in rad.
 UNFOLLOWED_S, ELSEWHERE_S = 1.6, 0.8
 STILL, AWAY, LED, LAG = (0.004, 0.02), (0.04, 0.25), (0.1, 0.4), 0.8
+#: An arm that is further away from where it rests was moved. It rests when nothing else was commanded for so long.
+MOVED, RESTED_S = (0.09, 0.5), 0.3
 #: No Franka is faster than 1.7 m/s.
 JUMP_M, JUMP_M_S = 0.1, 2.5
 #: Smaller changes of the gripper's command say "as it is".
@@ -80,9 +85,12 @@ class Judge:
         self._latches: dict[str, float] = {}  # what needs a resume, and since when
         self._run = False  # whether there is a run that somebody started
         self._may_leave: set[str] = set()  # the calls that a mode may be left by: start, resume; since the last tick
-        self._stop_s = self._resume_s = self._word_s = self._ran_s = -inf
+        self._stop_s = self._resume_s = self._resumed_s = self._word_s = self._ran_s = -inf
+        self._awake_s, self._stop_awake_s = 0.0, -inf  # how long it was called in time, and until the last stop
+        self._still_s = -inf  # since when the same is commanded
+        self._astray = 0  # how often it was, to an arm that is not there or not heard
         self._stopped = False  # since the last tick
-        self._vain = self._early = 0  # how often resume is called for nothing, and too soon after a stop
+        self._vain, self._early = 0, False  # how often resume is called for nothing; whether too soon after a stop
         self._first_plan = False  # whether the first plan after a word of a person is waited for
         self._licence: Licence | None = None
         self._plan_stamp_s = self._plans_from_s = -inf
@@ -118,28 +126,29 @@ class Judge:
 
     def stop(self, now_s: float) -> None:
         """Somebody called stop."""
-        self._stop_s, self._stopped = now_s, True
+        self._stop_s, self._stop_awake_s, self._stopped = now_s, self._awake_s, True
         self._may_leave.clear()
         self._licence = None
 
     def resume(self, now_s: float, done: bool) -> None:
         """Somebody called resume."""
-        if done and now_s - self._stop_s < RESUME_QUIET_S - _TINY:
+        latched, again = self.mode in LATCHED or self._stopped, self._stop_s - self._resumed_s < RESUME_SILENCE_S
+        quiet_s = RESUME_SILENCE_S if again else RESUME_QUIET_S
+        early = self._awake_s - self._stop_awake_s < quiet_s - _TINY
+        if done and early:
             self.blame("resumed at once after a stop")
         since_s = now_s - self._resume_s
-        if since_s >= RESUME_VAIN_S:
-            self._vain = self._early = 0
-        elif since_s >= RESUME_QUIET_S:
-            self._early = 0
+        if since_s >= RESUME_SILENCE_S:
+            self._vain, self._early = 0, False
         if done and since_s < RESUME_AGAIN_S - _TINY:
             self.blame("resumed by a call that is repeated")
-        if done and (self._vain >= VAIN or self._early > 1):
+        if done and (self._vain >= VAIN or self._early):
             self.blame("resumed by a program that does not look")
         self._resume_s = now_s
-        self._vain += not done and self.mode not in LATCHED and not self._stopped
-        self._early += not done and now_s - self._stop_s < RESUME_QUIET_S - _TINY
+        self._vain += not done and not latched
+        self._early |= latched and early
         if done:
-            self._stopped = False
+            self._stopped, self._resumed_s = False, now_s
             self._vain = 0
             self._may_leave.add("resume")
             self._latches.clear()
@@ -172,8 +181,8 @@ class Judge:
         self._arm, self._rest_first = None, True
         self._licence, self._plan_stamp_s, self._plans_from_s = None, -inf, now_s
 
-    def measured(self, now_s: float, stamp_s: float, pose: NDArray, gripper: float) -> None:
-        """A good report of the arm: when it was measured, TCP ``(6,)`` and gripper 0..1."""
+    def measured(self, now_s: float, stamp_s: float, pose: NDArray, gripper: float | None) -> None:
+        """A good report of the arm: when it was measured, TCP ``(6,)`` and gripper 0..1, None if that is in trouble."""
         before, since_s = self._arm, stamp_s - self._timed_s
         self._arm_s = stamp_s
         timed = "clock" not in self._causes  # by one that stands nobody can tell when it was measured
@@ -183,6 +192,8 @@ class Judge:
             self.forbid("a pose that jumped", now_s, latch=True)
             self.allow("a pose that jumped")
         self._arm = pose
+        if gripper is None:
+            return
         self._fingers.append((now_s, gripper))
         if self._first_plan:
             self._seats.append(gripper)
@@ -245,10 +256,14 @@ class Judge:
         dt_s = now_s - self._tick_s
         self._judge_mode(now_s, mode, reason)
         self._judge_motion(now_s, dt_s, pose, mode)
+        self._judge_rest(now_s, pose, mode)
         self._judge_gripper(gripper, mode)
         self._judge_following(now_s, pose, mode)
         if mode == "running":
             self._ran_s, self._first_plan = now_s, False
+        if mode in LATCHED and self.mode not in LATCHED and not self._stopped:  # by itself, since the last tick
+            self._stop_s, self._stop_awake_s = self._tick_s, self._awake_s
+        self._awake_s += min(max(dt_s, 0.0), HELD_UP_S)
         self.mode, self._pose, self._tick_s = mode, pose, now_s
         self._may_leave.clear()
         self._stopped = False
@@ -306,6 +321,17 @@ class Judge:
             if mode == "idle" and before == "idle" and now_s > self._rest_by_s:
                 self.blame("moved while idle")
         self._speed, self._turning = shift / max(dt_s, 1e-3), turn / max(dt_s, 1e-3)
+
+    def _judge_rest(self, now_s: float, pose: NDArray | None, mode: str) -> None:
+        """An arm that rests: whoever has moved it must not see it pulled back."""
+        if mode == "running" or pose is None or self._pose is None or max(_apart(pose, self._pose)) > _TINY:
+            self._still_s = now_s
+        silent = now_s - self._arm_s > self.limits.state_timeout_s + self._blur_s
+        far = (0.0, 0.0) if self._arm is None or pose is None else _apart(pose, self._arm)
+        astray = silent or far[0] > MOVED[0] or far[1] > MOVED[1]
+        self._astray = self._astray + 1 if astray and now_s - self._still_s >= RESTED_S else 0
+        if self._astray > 3:  # one call to notice, and one to come to rest
+            self.blame("called an arm that is silent" if silent else "called an arm back that was moved")
 
     def _braking_s(self) -> float:
         """How long braking from the present speed takes at most, if it begins now."""

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from wm_controller import controller, interface, resumes, steps, supervisor, watch
 from wm_controller.arms.twist_law import TwistLaw
 from wm_controller.controller import Command, Controller
@@ -19,6 +21,8 @@ from wm_controller.envelope import Envelope
 from wm_controller.following import Following
 from wm_controller.inputs import Past, StampClock
 from wm_controller.interpolate import Stream
+from wm_controller.resumes import Resumes
+from wm_controller.spatial import euler
 from wm_controller.steps import Steps
 from wm_controller.target import Target
 from wm_controller.watch import Watch
@@ -184,6 +188,15 @@ def _believes_silence(honest: Callable) -> Callable:
     return tick
 
 
+def _counts_stalls(honest: Callable) -> Callable:
+    def tick(self: Controller, now_s: float) -> Command:
+        command = honest(self, now_s)
+        self._awake_s = now_s
+        return command
+
+    return tick
+
+
 def _only_whole(honest: Callable) -> Callable:
     return lambda components: honest(components) if all(map(math.isfinite, components)) else 0.0
 
@@ -213,6 +226,10 @@ def _looser(speed: float, accel: float, jerk: float) -> Made:
     return lambda honest: lambda self, v, a, j: honest(self, speed * v, accel * a, jerk * j)
 
 
+def _place(self: Target) -> Any:
+    return None if self.position is None else np.array((*self.position, *euler(self.rotation)))
+
+
 def _coasts(honest: Callable) -> Callable:
     def brake(self: Target, dt_s: float, measured: Any) -> None:
         linear, angular = self._linear.glide.velocity, self._angular.glide.velocity
@@ -239,6 +256,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _one(resumes, "RESUME_QUIET_S", _is(0.0), "no resume at once after a stop"),
     _one(resumes, "RESUME_APART_S", _is(0.0), "no resume that follows another at once"),
     _one(resumes, "RESUME_SILENCE_S", _is(0.0), "no resume by a program that repeats it"),
+    _one(Resumes, "done", _says(None), "no resume soon after a stop that followed another one"),
+    _one(Controller, "tick", _counts_stalls, "no resume that waited with the stop for a controller that was held up"),
     _one(supervisor, "TABLE", _table("idle", "stop", "idle"), "a stop latches when idle"),
     _one(supervisor, "TABLE", _table("holding", "stop", "holding"), "a stop latches in a hold"),
     _one(supervisor, "TABLE", _table("fault", "stop", "fault"), "a stop latches in a fault"),
@@ -310,7 +329,10 @@ MUTANTS: tuple[Mutant, ...] = (
     _one(Stream, "__init__", _looser(1.0, 1.2, 1.2), "the target keeps its limits of acceleration and jerk"),
     _one(Target, "brake", lambda honest: lambda self, dt_s, measured: self.rest(), "a hold brakes within the limits"),
     _one(Target, "brake", _coasts, "a hold comes to rest"),
+    _one(Controller, "_silent", _says(False), "an arm that is silent is not called anywhere"),
+    _one(Target, "pose", lambda honest: property(_place), "an arm that was moved is not called back"),
     # the arm's port
     _one(TwistLaw, "twist", _follows_on, "a twist brakes in a hold"),
+    _one(TwistLaw, "rest", lambda honest: lambda self, now_s: (self._linear, self._angular), "no target is no twist"),
     _one(TwistLaw, "stop", lambda honest: lambda self: (self._linear, self._angular), "a stop is a zero twist"),
 )

@@ -142,7 +142,7 @@ class Session:
         self.planner = Planner(self.chance)
         self.eager = pick(0.03, 0.1, 0.3)  # how soon a person starts and resumes
         self.every_s = pick(0.05, 0.4, 1.1, 2.5)  # how often a program resumes
-        self._called_s = self._latched_s = -math.inf  # of a person's last call, and of the last stop or fault
+        self._next_call_s = self._latched_s = -math.inf  # of a person, at the earliest, and of the last stop or fault
         self.mode = "idle"
         self._heard: dict[str, float] = {}
         self._spam_s, self._path_m = -math.inf, 0.0
@@ -223,29 +223,31 @@ class Session:
         if self.chance.happens("run ended"):
             self.controller.end_run(self.chance.pick("the last goal was reached", "the planner was started anew"))
             self.judge.end()
-        # A person who wants to go on waits a moment after a stop, most times.
+        # A person who wants to go on waits a moment after a stop, most times, and does as the answer says.
         looks = self.mode == "idle" or self.now - self._latched_s > 1.0 or rng.random() < 0.02
-        due = self.mode not in ("running", "holding") and self.now - self._called_s > 0.35
+        due = self.mode not in ("running", "holding") and self.now >= self._next_call_s
         if due and looks and rng.random() < self.eager:
-            self._called_s = self.now
-            self._call("start" if self.mode == "idle" else "resume")
+            answer = self._call("start" if self.mode == "idle" else "resume")
+            self._next_call_s = self.now + (5.1 if "call resume once" in answer else 0.35)
         if self.chance.happens("parameter set"):
             self._set_parameter()
         if self.chance.happens("loose configuration"):
             self._loosen()
 
-    def _call(self, service: str) -> None:
-        """A call as the node serves it."""
+    def _call(self, service: str) -> str:
+        """A call as the node serves it; returns the answer."""
         self._observe()
         if service == "stop":
-            self.controller.stop(self.now)
+            answer = self.controller.stop(self.now)
             self.judge.stop(self.now)
-            return self._show(self.controller.status(self.now).mode)
+            self._show(self.controller.status(self.now).mode)
+            return answer
         act, tell = {
             "start": (self.controller.start, self.judge.start),
             "resume": (self.controller.resume, self.judge.resume),
         }[service]
-        done = not act(self.now).startswith("not ")
+        answer = act(self.now)
+        done = not answer.startswith("not ")
         tell(self.now, done)
         if done and self.gripper is not None:
             self.gripper.forget()
@@ -254,6 +256,7 @@ class Session:
         self._show(self.controller.status(self.now).mode)
         if done and self.dull:
             self.planner.next_s = self.now + self.chance.rng.uniform(5.0, 15.0)
+        return answer
 
     def _set_parameter(self) -> None:
         """Somebody reaches for the configuration of a controller that runs; the judge goes by the one that it had."""
@@ -332,8 +335,7 @@ class Session:
         elif age_s < 0.2 - STAMP_SLACK_S:
             judge.allow("pose")
             self._seen = pose
-            if not mute:
-                judge.measured(self.now, self.now - age_s, pose, gripper)
+            judge.measured(self.now, self.now - age_s, pose, None if mute else gripper)
         if mute:
             judge.forbid("gripper", self.now)
         elif not refused:
@@ -439,14 +441,14 @@ class Session:
         self._modes[command.mode] += 1
         self.judge.tick(now, command.pose, command.gripper, command.mode, command.reason)
         self.monitor.check(now, command.pose, stopped=command.mode == "stopped", measured=self._seen)
+        latches = command.mode == "stopped" and command.mode != self.mode  # then a zero follows at once
+        mode = "holding" if latches else command.mode
         if command.pose is not None:
-            latches = command.mode == "stopped" and command.mode != self.mode  # then a zero follows at once
-            twist = self.law.twist(command.pose, now, command.mode != "running")
-            self.judge.twist(now, *twist, "holding" if latches else command.mode)
+            self.judge.twist(now, *self.law.twist(command.pose, now, command.mode != "running"), mode)
             if self._last is not None:
                 self._path_m += float(np.linalg.norm(command.pose[:3] - self._last[:3]))
-        elif self.law.overdue(now):
-            self.judge.twist(now, *self.law.stop(), command.mode)
+        elif self.law.moving:
+            self.judge.twist(now, *self.law.rest(now), mode)
         if command.gripper is not None and self.gripper is not None:
             self.gripper.send(command.gripper)
         self._show(command.mode)

@@ -40,7 +40,6 @@ def test_poses_and_gripper_arrive(graph) -> None:
     assert "nobody listens to /arm/target_pose" in arm.state()
     receiver = Receiver(graph.node("arm"), config)
     graph.spin_until(lambda: arm.state() == "")
-    arm.stop()  # before the first target there is nothing to rest at
     arm.send_gripper(0.0)  # what it is doing already
     arm.send_pose(POSE, 3.5, 12.25)
     arm.send_gripper(0.2)
@@ -53,13 +52,12 @@ def test_poses_and_gripper_arrive(graph) -> None:
 
     arm.send_gripper(0.201)  # the same, a moment later
     arm.send_gripper(0.9)
-    arm.stop(at_once=False)  # a fault: to send a target again would be a jolt in the midst of braking
     graph.spin_until(lambda: len(receiver.grippers) == 2)
-    assert len(receiver.poses) == 1
-    arm.stop()
-    graph.spin_until(lambda: len(receiver.poses) == 2)
     assert receiver.grippers == pytest.approx([0.8, 0.1])
-    np.testing.assert_allclose(convert.msg_to_pose(receiver.poses[1]), POSE, atol=1e-9)
+    for quiet in (lambda: arm.stop(at_once=False), arm.stop, lambda: arm.rest(3.6), arm.stop):
+        quiet()  # the arm rests at the last target, or somebody has moved it meanwhile
+    graph.spin(0.3)
+    assert len(receiver.poses) == 1
 
 
 def test_what_is_sent_is_the_pose_of_the_driven_frame(graph) -> None:

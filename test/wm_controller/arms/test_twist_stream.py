@@ -107,6 +107,21 @@ def test_a_stop_is_zero_at_once_and_stays_so() -> None:
     assert arm.twists[-1] == ((0.0,) * 3, (0.0,) * 3)
 
 
+def test_where_the_targets_end_it_brakes_within_the_limit_and_a_stop_still_is_zero_at_once() -> None:
+    for stops in (False, True):
+        arm = moving()
+        last = arm.twists[-1][0]
+        while arm.law.moving:
+            arm.now_s += TICK_S
+            linear, _ = arm.law.rest(arm.now_s)
+            assert math.dist(linear, last) <= LIMITS.accel_m_s2 * TICK_S + 1e-9 and length(linear) < length(last)
+            last = linear
+            if stops:
+                assert arm.law.stop() == ((0.0,) * 3, (0.0,) * 3) and not arm.law.moving
+        arm.tick([0.6, 0.0, 0.3, *DOWN])
+        assert arm.twists[-1] == ((0.0,) * 3, (0.0,) * 3), "the next targets begin from rest"
+
+
 @pytest.mark.parametrize("why", ["hold", "no state"])
 def test_it_brakes_to_exactly_zero_within_the_limit(why: str) -> None:
     arm = moving()
@@ -204,5 +219,6 @@ def test_the_flange_of_a_turning_tool_moves(graph) -> None:
         kind="twist_stream", tcp_m_rad=(0.0, 0.0, 0.1, 0.0, 0.0, 0.0), gripper=GripperConfig(kind="none")
     )
     arm = make_arm(graph.node("controller"), "base", config, LIMITS)
-    velocity = arm._at_driven(np.array([0.45, 0.0, 0.3, *DOWN]), (0.0, 0.0, 0.0), (0.0, 0.2, 0.0))
+    arm.send_pose([0.45, 0.0, 0.3, *DOWN], steady_s(), 12.25)
+    velocity = arm._at_driven((0.0, 0.0, 0.0), (0.0, 0.2, 0.0))
     np.testing.assert_allclose(velocity, [0.02, 0.0, 0.0], atol=1e-12)

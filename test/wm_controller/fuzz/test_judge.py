@@ -151,11 +151,44 @@ def resumes_without_looking(s: Scene) -> None:
     s.judge.resume(s.now, True)
 
 
-def resumes_too_soon_twice(s: Scene) -> None:
+def resumes_after_it_was_too_soon(s: Scene) -> None:
     s.judge.stop(s.now)
-    for seconds, done in ((0.3, False), (0.4, False), (0.5, True)):
+    for seconds, done in ((0.3, False), (4.0, True)):
         s.go("stopped", round(seconds / TICK_S))
         s.judge.resume(s.now, done)
+
+
+def resumes_soon_after_a_resume(s: Scene) -> None:
+    for seconds in (1.2, 4.0):
+        s.judge.stop(s.now)
+        s.go("stopped", round(seconds / TICK_S))
+        s.judge.resume(s.now, True)
+        s.go("holding", 5)
+
+
+def resumes_after_a_stall(s: Scene) -> None:
+    s.judge.stop(s.now)
+    s.now += 5.0
+    s.go("stopped")
+    s.judge.resume(s.now, True)
+
+
+def resumes_at_once_after_a_stop_by_itself(s: Scene) -> None:
+    s.go("fault", 10)
+    s.judge.resume(s.now, True)
+
+
+def calls_back(s: Scene) -> None:
+    s.judge.stop(s.now)
+    s.go("stopped", 20)
+    s.follows = False
+    s.arm = DOWN + np.array([0, 0.1, 0, 0, 0, 0])
+    s.go("stopped", 4)
+
+
+def calls_a_silent_arm(s: Scene) -> None:
+    s.go("holding", 20)
+    s.go("holding", 15, states=False)
 
 
 def resumes_again_and_again(s: Scene) -> None:
@@ -271,7 +304,12 @@ SEEN = [
     ("resumed at once after a stop", resumes_at_once),
     ("resumed by a call that is repeated", resumes_again_and_again),
     ("resumed by a program that does not look", resumes_without_looking),
-    ("resumed by a program that does not look", resumes_too_soon_twice),
+    ("resumed by a program that does not look", resumes_after_it_was_too_soon),
+    ("resumed at once after a stop", resumes_soon_after_a_resume),
+    ("resumed at once after a stop", resumes_after_a_stall),
+    ("resumed at once after a stop", resumes_at_once_after_a_stop_by_itself),
+    ("called an arm back that was moved", calls_back),
+    ("called an arm that is silent", calls_a_silent_arm),
     ("start cleared a stop", starts_from_stop),
     ("started what was started", starts_twice),
     ("left idle by itself", leaves_idle),

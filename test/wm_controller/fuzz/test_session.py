@@ -20,7 +20,7 @@ def test_random_sessions_show_nothing_that_was_not_asked_for() -> None:
     for seed in range(100_000, 100_120):
         total.add(Session(seed).run(120))
     assert total.violations == {}, (total.seeds, total.worst)
-    assert total.commands > 10_000 and total.path_m > 2.0
+    assert total.commands > 5_000 and total.path_m > 2.0
     assert min(total.modes[mode] for mode in ("running", "holding", "stopped", "fault", "idle")) > 300
     assert len(total.happened) > 0.9 * len(RATES)
 

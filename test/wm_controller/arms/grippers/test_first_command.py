@@ -13,6 +13,7 @@ from wm_controller.arms import GripperConfig
 from wm_controller.arms.grippers.base import Gripper
 from wm_controller.arms.grippers.position import PositionGripper
 from wm_controller.controller import ArmState, Controller, ControllerConfig, Plan
+from wm_controller.interface import RESUME_SILENCE_S
 
 DOWN = np.array([0.45, 0.0, 0.3, math.pi, 0.0, 0.3])
 TICK_S = 0.02
@@ -86,7 +87,7 @@ class Rig:
     def stop(self) -> None:
         self.controller.stop(self.now)
         self.gripper.stop()
-        for _ in range(round(1.2 / TICK_S)):
+        for _ in range(round((RESUME_SILENCE_S + 0.2) / TICK_S)):
             assert self.tick() == "stopped"
 
 
