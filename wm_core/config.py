@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from .errors import ConfigError, quoted
+from .errors import ConfigError, quoted, shown
 from .names import meant
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def parse_yaml(text: str, where: str) -> Any:
 def _line(error: Exception) -> str:
     """What an error says, on one line of at most MOST_SAID characters: it may quote anything."""
     text = str(error)[: 2 * MOST_SAID] or type(error).__name__
-    said = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    said = " ".join(shown(text, " ").split())
     return said if len(said) <= MOST_SAID else f"{said[: MOST_SAID - 3]}..."
 
 
