@@ -203,7 +203,7 @@ CAMERA_TOPIC = "camera/image_raw"
 #: Whatever its preset says, the controller of a dry run has an arm that moves nothing.
 _DRY_RUN = {"arm.kind": "none"}
 #: Parameters that no setting may replace: with them the files' layers, or the watch over the launcher, would be gone.
-_OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER, "role", "plan_node", "launcher_pid", "launcher_heartbeat")
+_OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER, "role", "launcher_pid", "launcher_heartbeat")
 #: The stand-in has no franka_msgs to report its mode and errors with, and says the same as JSON.
 _MOCK_REPORTS = {"measured.robot_format": "json"}
 _NO_PLANNER_PRESET = (
