@@ -38,6 +38,7 @@ from wm_core.errors import WmError, interrupt_in, quoted
 from wm_core.names import meant
 
 from . import commands
+from .terminal import complain
 
 EXIT_NO, EXIT_CANNOT_RUN = 1, 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT  # as a shell reports a program ended by Ctrl-C
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(EXIT_INTERRUPTED)
     except Exception:  # status 1 would be an answer
         traceback.print_exc()
-        print("wm: this is a fault of wm itself; please report it with the lines above", file=sys.stderr)
+        complain("this is a fault of wm itself; please report it with the lines above")
         sys.exit(EXIT_CANNOT_RUN)
 
 
@@ -100,13 +101,13 @@ def run(argv: Sequence[str]) -> int:
     except WmError as error:
         if (interrupt := interrupt_in(error)) is not None:
             return interrupted_status(interrupt)
-        print(f"wm: {error}", file=sys.stderr)
+        complain(str(error))
         return EXIT_CANNOT_RUN
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", *(name for name in sys.modules if name.startswith("wm_"))):
             raise
-        print(f"wm: 'wm {arguments.command}' needs the Python module {missing}: {_how(missing)}", file=sys.stderr)
+        complain(f"'wm {arguments.command}' needs the Python module {missing}: {_how(missing)}")
         return EXIT_CANNOT_RUN
     except KeyboardInterrupt as interrupt:
         return interrupted_status(interrupt)
@@ -116,7 +117,7 @@ def run(argv: Sequence[str]) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"wm: {quoted(str(error.filename))} cannot be used: {error.strerror}; give another path", file=sys.stderr)
+        complain(f"{quoted(str(error.filename))} cannot be used: {error.strerror}; give another path")
         return EXIT_CANNOT_RUN
 
 

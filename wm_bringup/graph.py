@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wm_controller.node_config import ControllerNodeConfig
-from wm_core import results, seeds
+from wm_core import axes, seeds
 from wm_core.axes import SECTION as AXES
 from wm_core.config import load
 from wm_core.errors import ConfigError
@@ -109,11 +109,9 @@ def calibrate(mode: str, *, out: str | Path, **cell: Any) -> Graph:
     WmError where that cannot be written.
     """
     made = Cell(mode, **cell)
-    results.check_writable(out)
+    axes.check(out)  # what cannot take them is refused now, not when all moves are made
     if Path(out).exists():
-        if not Path(out).is_file():
-            raise ConfigError(f"{out} is no regular file; give the camera's preset, which gets the axes, or a new name")
-        load(CameraConfig, out)  # what is no camera's preset is refused now, not when all moves are made
+        load(CameraConfig, out)
     return _graph(made, "calibrate", {"out": str(out), "seed": made.seed}, ())
 
 
@@ -205,7 +203,7 @@ CAMERA_TOPIC = "camera/image_raw"
 #: Whatever its preset says, the controller of a dry run has an arm that moves nothing.
 _DRY_RUN = {"arm.kind": "none"}
 #: Parameters that no setting may replace: with them the files' layers, or the watch over the launcher, would be gone.
-_OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER, "role", "plan_node", "launcher_pid", "launcher_heartbeat")
+_OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER, "role", "launcher_pid", "launcher_heartbeat")
 #: The stand-in has no franka_msgs to report its mode and errors with, and says the same as JSON.
 _MOCK_REPORTS = {"measured.robot_format": "json"}
 _NO_PLANNER_PRESET = (

@@ -32,7 +32,7 @@ from rclpy.validate_full_topic_name import validate_full_topic_name
 from rclpy.validate_namespace import validate_namespace
 
 from wm_core import seeds
-from wm_core.errors import ConfigError, WmError, quoted
+from wm_core.errors import ConfigError, WmError, quoted, shown
 from wm_core.names import unknown
 from wm_planner.goals import load_goals
 from wm_ros import params
@@ -108,7 +108,7 @@ def _describe(
             raise ConfigError(unknown("launch argument", name, arguments))
         given = {name: LaunchConfiguration(name).perform(context) for name in arguments}
         for name, value in given.items():
-            if not value.isprintable():  # what is no UTF-8 among it: launch itself fails at saying it
+            if value != shown(value):  # what is no UTF-8 among it: launch itself fails at saying it
                 raise ConfigError(f"{name}:={quoted(value)} has characters that cannot be shown; leave them out")
         if "namespace" not in names:
             given["namespace"] = ""  # that of an enclosing launch file, which has applied it already

@@ -309,7 +309,7 @@ class PickPlace:
         still = failed if failed else "the arm is stopped" if self._started else "nothing has been started yet"
         self._line.end(f"suspended; {still}")
         suspend()
-        self._line.end(f"continued; {still}" + ("; the service 'resume' goes on" if self._started else ""))
+        self._line.end(f"continued; {still}" + ("; call resume to go on" if self._started else ""))
 
     def _end_early(self) -> Outcome | None:
         """The outcome if a node has died or the user has stopped the run."""

@@ -130,7 +130,7 @@ class Soak(LiveRun):
         if early is None and unstopped:
             early = Outcome(EXIT_CANNOT_RUN, unstopped)
         report = self._report()
-        self._line.end(summary(report))
+        self._line.end(*summary(report))
         lost = []
         for path in files:
             try:
@@ -308,8 +308,8 @@ def judge(report: dict[str, Any]) -> list[str]:
     return failures
 
 
-def summary(report: dict[str, Any]) -> str:
-    """All figures for people, in a few lines."""
+def summary(report: dict[str, Any]) -> list[str]:
+    """All figures for people, as a few lines."""
     commands, latency = report["commands"], report["latency"]
     lines = [
         f"{len(report['episodes'])} episodes in {report['minutes']:.1f} min, {report['placed']} placed",
@@ -323,5 +323,4 @@ def summary(report: dict[str, Any]) -> str:
     holds = report["unexplained_holds"]
     lines += [f"unexplained hold at {hold}" for hold in holds[:SHOWN_HOLDS]]
     lines += [f"and {len(holds) - SHOWN_HOLDS} more"] if len(holds) > SHOWN_HOLDS else []
-    lines.append(f"violations: {report['violations'] if report['violations'] else 'none'}")
-    return "\n".join(lines)
+    return [*lines, f"violations: {report['violations'] if report['violations'] else 'none'}"]

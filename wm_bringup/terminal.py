@@ -13,6 +13,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TextIO
 
+from wm_core.errors import shown
+
 #: What ends a run in order: Ctrl-C, a service manager, a closed terminal, Ctrl-\.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 WIDTH = 118
@@ -21,6 +23,8 @@ WIDTH = 118
 def say(text: str, file: TextIO | None = None, end: str = "\n") -> None:
     """Print, to ``file`` or to standard output, as ``print`` does; if that is gone, it is quiet from then on."""
     stream = sys.stdout if file is None else file
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = text.encode(encoding, "backslashreplace").decode(encoding)  # a letter that it lacks does not make it be gone
     try:
         print(text, file=stream, end=end, flush=True)
     except (OSError, ValueError):
@@ -33,27 +37,30 @@ def say(text: str, file: TextIO | None = None, end: str = "\n") -> None:
 
 def complain(text: str) -> None:
     """A sentence on standard error, as all of ``wm`` say it."""
-    say(f"wm: {text}", sys.stderr)
+    say(f"wm: {shown(text)}", sys.stderr)
 
 
 class LiveLine:
-    """One line that is written over on a terminal; elsewhere a new line each time ``key`` changes."""
+    """One line that is written over on a terminal; elsewhere a new line each time ``key`` changes.
+
+    What is quoted in it, such as a reason that another node gives, cannot steer the terminal.
+    """
 
     def __init__(self) -> None:
         self._tty = sys.stdout is not None and sys.stdout.isatty()
         self._key: object = None
 
     def show(self, text: str, key: object) -> None:
-        """Show ``text`` now; ``key`` says when it is news (None: never). What is quoted cannot steer the terminal."""
-        shown = "".join(c if c.isprintable() else "?" for c in text)
+        """Show ``text`` now; ``key`` says when it is news (None: never)."""
         if self._tty:
-            say(f"\r{shown[:WIDTH]}\x1b[K", end="")
+            say(f"\r{shown(text[:WIDTH])}\x1b[K", end="")
         elif key != self._key:
-            say(shown)
+            say(shown(text))
         self._key = key
 
-    def end(self, text: str) -> None:
-        """Write ``text`` in place of the live line, to stay."""
+    def end(self, *lines: str) -> None:
+        """Write ``lines`` in place of the live line, to stay."""
+        text = "\n".join(map(shown, lines))
         say(f"\r\x1b[K{text}" if self._tty else text)
 
 

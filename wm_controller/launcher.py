@@ -11,8 +11,6 @@ from pathlib import Path
 
 from .supervisor import START_ANEW
 
-#: How often the process is looked at.
-LOOK_PERIOD_S = 0.1
 #: ``wm`` publishes its heartbeat at 5 Hz; five that are missing are no accident.
 HEARTBEAT_S = 1.0
 #: States of proc(5): stopped by a signal or a debugger; dead, or ended and not yet waited for.

@@ -97,7 +97,7 @@ class Peers:
         if trouble:
             return [trouble for _ in numbers]
         publisher = self._voices.identity(self._plans)
-        gone = f"it is of a publisher of {self._plans} that is gone again; see who else plans"
+        gone = f"it came from a publisher of {self._plans} that has already gone; find out what else plans"
         return [gone if self._numbers[self._plans].strange(number, publisher) else "" for number in numbers]
 
     def look(self) -> None:
@@ -130,7 +130,7 @@ class Peers:
         if self._voices.trouble(at_once=True) or not self._voices.sole(topic):
             return
         if self._numbers[topic].strange(number, self._voices.identity(topic)):
-            return self._node.warn(f"a message on {topic} of a publisher that is gone again was ignored")
+            return self._node.warn(f"a message on {topic} was ignored: it came from a publisher that has already gone")
         self._controller.on_heartbeat(name, self._steady_s())
         self._instances[name] = instance = values.get("instance")
         if instance != self._of_run.setdefault(name, instance):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from wm_core.limits import CEILING, HORIZON_S, PERIOD_MAX_S, PERIOD_MIN_S
+from wm_core.limits import CEILING, HORIZON_S, MAX_STEPS, PERIOD_MAX_S, PERIOD_MIN_S
 
 from .envelope import Envelope
 from .inputs import Measured, Past, numbers, stamp_fault
@@ -17,8 +17,6 @@ from .spatial import IDENTITY, Quat, Vec, add, minus, quaternion, scaled, turn_b
 GRIPPER_DEADBAND = 0.25
 #: A smaller rotation is rounding: the plan does not turn.
 NO_TURN_RAD = 1e-6
-#: No planner here looks further ahead than some tens of steps; a longer plan is a mistake, and costs time to read.
-MAX_STEPS = 256
 #: A delta beyond this multiple of what one step may be (for the gripper: of its whole way) is not a step that is a
 #: little too long, which is shortened: it is no step at all, and what else the plan says is not believed either.
 NO_STEP = 3.0

@@ -8,7 +8,9 @@ the picture has axes that lie turned by *a* in the true base frame. This is the 
 
 from __future__ import annotations
 
+import contextlib
 import re
+import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,8 +18,8 @@ import numpy as np
 import yaml
 from numpy.typing import ArrayLike, NDArray
 
-from . import config
-from .errors import ConfigError
+from . import config, results
+from .errors import ConfigError, shown
 from .pose import euler_to_matrix, matrix_to_euler
 
 Array = NDArray[np.float64]
@@ -96,19 +98,42 @@ def load(path: str | Path) -> Axes:
     return config.from_dict(Axes, values[SECTION], f"{path}: {SECTION}")
 
 
+def check(path: str | Path) -> None:
+    """Raises WmError if :func:`store` could not write to ``path`` now: asked before the moves that find the axes."""
+    results.check_writable(path)
+    if Path(path).exists() and not Path(path).is_file():
+        raise ConfigError(f"{path} is no regular file; give the camera's preset, which gets the axes, or a new name")
+    _with_axes(path, Axes(), "")
+
+
 def store(path: str | Path, axes: Axes, comment: str = "") -> None:
     """Write the axes into the preset of a camera, whose other lines stay as they are; a missing file is made.
 
-    ``comment`` is one line on where they come from. Raises ConfigError where the file is no preset.
+    ``comment`` is one line on where they come from. Raises WmError, with the file untouched, where that cannot be done.
     """
-    path = Path(path)
-    if path.exists():
-        config.read_yaml(path)  # refuses what is not YAML, before it is overwritten
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    rest = re.sub(rf"^{SECTION}:.*\n?(?:[ \t]+.*\n?)*", "", text, flags=re.MULTILINE)
+    results.write_bytes(path, _with_axes(path, axes, comment).encode("utf-8"))
+
+
+#: The section with all that is indented below it, and with the blank lines and comments in between.
+_SECTION = re.compile(rf"^{SECTION}:.*\n?(?:(?:[ \t]*\n|#.*\n)*[ \t]+\S.*\n?)*", re.MULTILINE)
+
+
+def _with_axes(path: str | Path, axes: Axes, comment: str) -> str:
+    """The text of the preset with these axes in it, in place of those that it has."""
+    there = Path(path).exists()
+    before, text = (config.read_yaml(path), Path(path).read_text(encoding="utf-8")) if there else ({}, "")
     centre = [round(float(value), 6) for value in axes.centre_m]
     values = {**asdict(axes), "yaw_rad": round(float(axes.yaw_rad), 6), "centre_m": centre}
     flow = yaml.safe_dump(values, default_flow_style=None, sort_keys=False)
-    section = f"{SECTION}:" + (f" # {comment}" if comment else "") + "\n" + re.sub(r"^(?=.)", "  ", flow, flags=re.M)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text((rest.rstrip("\n") + "\n" if rest.strip() else "") + section, encoding="utf-8")
+    said = f" # {shown(comment)}" if comment else ""
+    section = f"{SECTION}:{said}\n{textwrap.indent(flow, '  ')}"
+    rest = _SECTION.sub("", text)
+    text = (rest.rstrip("\n") + "\n" if rest.strip() else "") + section
+    # YAML has more ways to write a mapping than the expression above knows.
+    with contextlib.suppress(ConfigError):
+        if config.parse_yaml(text, str(path)) == {**before, SECTION: values}:
+            return text
+    raise ConfigError(
+        f"the axes cannot be put into {path} without a change to its other lines; begin each of its keys on a line of "
+        f"its own, such as 'fps: 30.0', and indent what belongs to '{SECTION}' below it, or give another file"
+    )

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from .errors import ConfigError, quoted
+from .errors import ConfigError, quoted, shown
 from .names import meant
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def parse_yaml(text: str, where: str) -> Any:
 def _line(error: Exception) -> str:
     """What an error says, on one line of at most MOST_SAID characters: it may quote anything."""
     text = str(error)[: 2 * MOST_SAID] or type(error).__name__
-    said = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    said = " ".join(shown(text, " ").split())
     return said if len(said) <= MOST_SAID else f"{said[: MOST_SAID - 3]}..."
 
 
@@ -174,22 +174,23 @@ def from_layers(cls: type[T], layers: Sequence[tuple[str, dict[str, Any]]], wher
         return _build(cls, merged, where)
     except ConfigError as error:
         said = str(error)
-    required = {key: merged[key] for key in _required(cls) if key in merged}
-    places = _at_fault(cls, layers, required, where, said)
-    raise ConfigError(_placed(where, places) + said.removeprefix(where))
+    raise ConfigError(_placed(where, _at_fault(cls, layers, where, said)) + said.removeprefix(where))
 
 
-def _at_fault(
-    cls: Any, layers: Sequence[tuple[str, dict[str, Any]]], required: dict[str, Any], where: str, said: str
-) -> list[str]:
-    """The places of the layers that are refused by the sentence ``said``: of one alone, if one is."""
-    for some in [*([layer] for layer in layers), *(layers[:count] for count in range(2, len(layers)))]:
+def _at_fault(cls: Any, layers: Sequence[tuple[str, dict[str, Any]]], where: str, said: str) -> list[str]:
+    """The places of the layers without any of which the sentence ``said`` would not be said.
+
+    The lowest is left out first: of two that say the same, it is the upper one that counts. None is at fault where the
+    code's defaults do not go without a value that nobody gave; one with a required key is always named.
+    """
+    some = list(layers)
+    for layer in layers:
+        rest = [other for other in some if other is not layer]
         try:
-            _build(cls, _merged([required, *(values for _, values in some)]), where)
+            _build(cls, _merged(values for _, values in rest), where)
         except ConfigError as error:
-            if str(error) == said:
-                return [place for place, _ in some]
-    return [place for place, _ in layers]
+            some = rest if str(error) == said else some
+    return [place for place, _ in some]
 
 
 def _merged(layers: Iterable[Any]) -> dict[str, Any]:
@@ -221,7 +222,8 @@ def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any
             if found not in wanted and not any(other in layer for layer in above):
                 need = " or ".join(str(kind) for kind in wanted)
                 raise ConfigError(
-                    f"{where}: nobody reads '{key}' unless '{other}' is {need}, and it is {_said(found)}; remove one"
+                    f"{where}: nobody reads '{key}' unless '{other}' is {need}, and it is {_said(found)}; "
+                    f"remove '{key}', or set '{other}' to {need}"
                 )
         inner, optional = _section(hints[key])
         if inner is None:

@@ -30,6 +30,15 @@ def quoted(text: object, most: int = 80) -> str:
     return out if len(text) <= most and len(out) <= most else f"{out[: most - 4]}...{out[0]}"
 
 
+def shown(text: str, instead: str = "?") -> str:
+    """Words from outside that are to stay readable, with ``instead`` for each character that cannot be shown.
+
+    Such as an escape sequence or a line break, which would steer a terminal, or half a surrogate pair, which no
+    terminal and no file takes.
+    """
+    return "".join(c if c.isprintable() else instead for c in text)
+
+
 def interrupt_in(error: BaseException) -> KeyboardInterrupt | None:
     """The Ctrl-C (or the like) behind ``error``, if it came while a library was imported; None otherwise.
 

@@ -42,6 +42,8 @@ CEILING = {
 #: How long a plan may be executed before a newer one must have come: three steps of JEPA-WMs' planner for DROID
 #: (facebookresearch/jepa-wms), the longest that a published planner executes open loop.
 HORIZON_S = 3.0
+#: No planner here looks further ahead than some tens of steps; a longer plan is a mistake, and costs time to read.
+MAX_STEPS = 256
 #: How far back measured states are kept, to find the pose at a plan's stamp. No plan, and nothing that one is made
 #: from, may be older.
 HISTORY_S = 2.0

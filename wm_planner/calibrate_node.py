@@ -15,12 +15,11 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wm_core import axes, config
+from wm_core import axes
 from wm_core.errors import WmError
 from wm_core.limits import Limits
 from wm_models.bundle import Bundle
@@ -58,8 +57,7 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
     def __init__(self) -> None:
         super().__init__("calibrate", CalibrateNodeConfig)
         c = self.config
-        if Path(c.out).exists():
-            config.read_yaml(c.out)  # what is no preset is refused now, not when all moves are made
+        axes.check(c.out)  # what cannot take them is refused now, not when all moves are made
         bundle = Bundle.load(c.bundle)
         self._name = bundle.spec.name
         self._model = WorldModel(bundle, c.backend, c.threads, parts=("predictor",))

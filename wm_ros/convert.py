@@ -20,6 +20,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker, MarkerArray
 
 from wm_core.errors import quoted
+from wm_core.limits import MAX_STEPS
 from wm_core.pose import (
     ACTION_NAMES,
     Array,
@@ -39,8 +40,6 @@ GRIPPER_JOINT = "gripper"
 MAX_GOALS = qos.GOALS.depth
 #: A quaternion of four rounded decimals is off by less than 1e-4; one that is off by a hundredth holds something else.
 UNIT_SLACK = 0.01
-#: No planner of ours looks further; a longer plan is refused before its numbers are looked at.
-MAX_STEPS = 256
 _GOAL_FRAME = re.compile(r"subgoal_([0-9]{1,3})_of_([0-9]{1,3})(?:_run_([0-9a-f]{8}))?")
 
 
@@ -122,16 +121,6 @@ def gripper_to_msg(closed: float, stamp: Time) -> JointState:
     msg = JointState(name=[GRIPPER_JOINT], position=[float(closed)])
     msg.header.stamp = stamp
     return msg
-
-
-def msg_to_gripper(msg: JointState) -> float:
-    """Measured gripper, 0 open .. 1 closed, of a JointState with a joint ``gripper``."""
-    if GRIPPER_JOINT not in msg.name or len(msg.position) != len(msg.name):
-        raise ValueError(f"the gripper's JointState must hold the position of a joint '{GRIPPER_JOINT}'")
-    closed = float(msg.position[list(msg.name).index(GRIPPER_JOINT)])
-    if not -0.01 <= closed <= 1.01:  # a sensor may overshoot by its noise; NaN fails as well
-        raise ValueError(f"the gripper is at {closed}, outside 0 (open) .. 1 (closed)")
-    return min(max(closed, 0.0), 1.0)
 
 
 def gripper_command_to_msg(closed: float) -> Float64MultiArray:

@@ -43,6 +43,7 @@ def test_eval_refuses_a_camera_that_was_not_calibrated(tmp_path, capsys):
         ("limits: {}\n", "has an unknown key 'limits'"),
         ("axis: {}\n", "did you mean 'axes'?"),
         ("fps: 1\nfps: 2\n", "has the key 'fps' twice"),
+        ("{fps: 30.0}\n", "the axes cannot be put into"),
     ],
 )
 def test_what_is_no_place_for_axes_is_refused_before_any_move(tmp_path, capsys, text, says):

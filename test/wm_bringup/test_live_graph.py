@@ -171,7 +171,7 @@ def test_ctrl_z_stops_the_arm_and_the_time_goes_on(start: Callable[..., Wm]) -> 
     time.sleep(6.0)
     wm.process.send_signal(signal.SIGCONT)
     assert wm.end() == 1, wm.text()
-    assert "continued; the arm is stopped; the service 'resume' goes on" in wm.text()
+    assert "continued; the arm is stopped; call resume to go on" in wm.text()
     summary = wm.summary
     assert summary["acting_s"] < 16.0 and summary["violations"]["stop"] == 0
     assert "the controller is stopped" in summary["outcome"]

@@ -41,7 +41,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 def test_an_hour_within_the_limits() -> None:
     assert soak.judge(REPORT) == []
-    text = soak.summary(REPORT)
+    text = "\n".join(soak.summary(REPORT))
     assert "1 episodes in 60.0 min, 1 placed" in text and "p99.9 30.0" in text and "+0.50 %" in text
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from wm_bringup.terminal import LiveLine, complain, say
+
 pytestmark = pytest.mark.live
 
 LOOP = """
@@ -93,8 +95,22 @@ def test_a_terminal_that_is_gone_ends_nothing(tmp_path: Path, kind: str) -> None
     assert loop.record.read_text() == "ended in order"
 
 
-def test_a_reason_cannot_steer_the_terminal(capsys: pytest.CaptureFixture) -> None:
-    from wm_bringup.terminal import LiveLine
+FOREIGN = "holding: \x1b[2J\r\nplaced\x07 \udcff"
+AS_SHOWN = "holding: ?[2J??placed? ?"
 
-    LiveLine().show("holding: \x1b[2J\r\nplaced\x07", 1)
-    assert capsys.readouterr().out == "holding: ?[2J??placed?\n"
+
+def test_what_others_say_cannot_steer_the_terminal_or_silence_it(capsys: pytest.CaptureFixture) -> None:
+    LiveLine().show(FOREIGN, 1)
+    LiveLine().end(FOREIGN, "second line")
+    complain(FOREIGN)
+    say("and it goes on")
+    found = capsys.readouterr()
+    assert found.out == f"{AS_SHOWN}\n{AS_SHOWN}\nsecond line\nand it goes on\n"
+    assert found.err == f"wm: {AS_SHOWN}\n"
+
+
+def test_a_terminal_that_lacks_a_letter_is_not_gone(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w", encoding="ascii") as out:
+        say("±1 \udcff", out)
+        say("and it goes on", out)
+    assert (tmp_path / "out").read_text() == "\\xb11 \\udcff\nand it goes on\n"

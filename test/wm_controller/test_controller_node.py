@@ -583,7 +583,7 @@ def test_a_plan_of_a_publisher_that_is_gone_again_is_not_taken(rig: Rig) -> None
     rig.hear("planner/plan", plan, number=1)
     rig.node._tick()
     assert rig.node._controller.status(rig.steady_s).plans == before and rig.mode == "holding"
-    assert rig.reason == "it is of a publisher of planner/plan that is gone again; see who else plans"
+    assert rig.reason == "it came from a publisher of planner/plan that has already gone; find out what else plans"
     assert rig.ticks(0.4) == "running"
 
 

@@ -1,5 +1,7 @@
 """Turned axes: exact round trips, the right way round, and a preset that keeps its other lines."""
 
+import errno
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from wm_core import axes as stored
 from wm_core import pose
 from wm_core.axes import Axes
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, WmError
 
 ANGLE = st.floats(-np.pi, np.pi)
 NUMBERS = hnp.arrays(np.float64, (3, 7), elements=st.floats(-1.0, 1.0))
@@ -78,6 +80,65 @@ def test_a_preset_keeps_its_other_lines(tmp_path):
     lines = preset.read_text().splitlines()
     assert lines[:4] == ["# A camera.", "source: '0' # the left one", "fps: 30.0", "axes: # 12 moves"]
     assert sum(line.startswith("axes") for line in lines) == 1
+
+
+AXES = "axes:\n  yaw_rad: 1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        (AXES + "\n  centre_m: [0.4, 0.1]\nfps: 30.0\n", "fps: 30.0\n"),
+        (AXES + "# what it looks at\n \n  # measured\n  centre_m: [0.4, 0.1]\n", ""),
+        (AXES + "\n# frames per second\nfps: 30.0\n", "\n# frames per second\nfps: 30.0\n"),
+        ("axes: # old\n  centre_m:\n    - 0.4\n\n    - 0.1\n", ""),
+        ("axes: {yaw_rad: 1.0,\n  turned_hand: true}\nfps: 30.0", "fps: 30.0\n"),
+        ("axes:\nfps: 30.0\n", "fps: 30.0\n"),
+        ("# mine\n\n" + AXES, "# mine\n"),
+    ],
+)
+def test_old_axes_go_as_a_whole(tmp_path, text, stays):
+    preset = tmp_path / "camera.yaml"
+    preset.write_text(text)
+    stored.check(preset)
+    assert preset.read_text() == text
+    stored.store(preset, Axes(0.25), "a bundle\nof two lines")
+    before, _, after = preset.read_text().partition("axes: # a bundle?of two lines\n")
+    assert before == stays and after and stored.load(preset) == Axes(0.25)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"axes": {yaw_rad: 1.0}\n', "{axes: {yaw_rad: 1.0}, fps: 30.0}\n", "fps: 30.0\n...\n", "axes: {\nyaw_rad: 1.0}\n"],
+)
+def test_a_preset_that_cannot_take_them_is_named_and_stays_as_it_is(tmp_path, text):
+    preset = tmp_path / "camera.yaml"
+    preset.write_text(text)
+    for attempt in (lambda: stored.check(preset), lambda: stored.store(preset, Axes(0.25))):
+        with pytest.raises(ConfigError, match=r"cannot be put into .*camera\.yaml .*; begin each of its keys"):
+            attempt()
+    assert preset.read_text() == text
+
+
+def test_a_full_disk_leaves_the_preset(tmp_path, monkeypatch):
+    preset = tmp_path / "camera.yaml"
+    preset.write_text("fps: 30.0\n")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(WmError, match=r"cannot write .*: No space left on device"):
+        stored.store(preset, Axes(0.25))
+    assert preset.read_text() == "fps: 30.0\n"
+
+
+def test_a_place_that_takes_no_axes_is_found_before(tmp_path):
+    stored.check(tmp_path / "new" / "camera.yaml")
+    assert not (tmp_path / "new" / "camera.yaml").exists()
+    for place in (tmp_path, "/dev/zero"):
+        with pytest.raises(WmError, match=r"folder|no regular file"):
+            stored.check(place)
 
 
 def test_a_new_preset_is_made(tmp_path):

@@ -212,7 +212,8 @@ def test_layers_are_merged_mapping_by_mapping() -> None:
         ),
         (
             {"part": {"turn_rad": 1}},
-            "all (high): part: nobody reads 'turn_rad' unless 'kind' is turned, and it is 'plain'",
+            "all (high): part: nobody reads 'turn_rad' unless 'kind' is turned, and it is 'plain'; "
+            "remove 'turn_rad', or set 'kind' to turned",
         ),
         ({"other": {"turn_rad": 1}}, "all (high): other: nobody reads 'turn_rad'"),
     ],
@@ -229,9 +230,13 @@ def test_a_mistake_names_its_layer(high: dict, says: str) -> None:
         ([("low", {"rate_hz": 0})], "all (low): rate_hz"),
         ([("low", {}), ("mid", {"rate_hz": 0}), ("", {})], "all (mid): rate_hz"),
         ([("low", {"rate_hz": 2}), ("mid", {}), ("", {"rate_hz": 0})], "all: rate_hz"),
-        ([("low", {"rate_hz": 0}), ("mid", {"rate_hz": 0})], "all (low): rate_hz"),
+        ([("low", {"rate_hz": 0}), ("mid", {"rate_hz": 0})], "all (mid): rate_hz"),
+        ([("low", {"rate_hz": 0}), ("mid", {"rate_hz": 0}), ("", {"most": 3})], "all (mid): rate_hz"),
         ([("low", {"least": 2}), ("mid", {"most": 1}), ("top", {})], "all (low, mid): least = 2 is above most = 1"),
-        ([("low", {"least": 2}), ("mid", {}), ("", {"most": 1})], "all (low, mid and what was set besides): least"),
+        ([("low", {"least": 2}), ("mid", {}), ("", {"most": 1})], "all (low and what was set besides): least"),
+        ([("low", {"rate_hz": 2}), ("mid", {"least": 2}), ("top", {"most": 1})], "all (mid, top): least"),
+        ([("low", {"least": 2}), ("mid", {"least": 2}), ("top", {"most": 1})], "all (mid, top): least"),
+        ([("low", {"least": 2, "most": 1}), ("mid", {"least": 2}), ("top", {"most": 1})], "all (mid, top): least"),
         ([("", {"least": 2, "most": 1})], "all: least"),
     ],
 )
@@ -241,6 +246,46 @@ def test_a_value_that_the_dataclass_refuses_names_the_layers_that_made_it(
     with pytest.raises(ConfigError) as error:
         config.from_layers(Picky, layers, "all")
     assert str(error.value).startswith(says)
+
+
+@dataclass(frozen=True)
+class Strict:
+    role: str
+    least: int
+    most: int = 9
+
+    def __post_init__(self) -> None:
+        if self.role != "planner":
+            raise ConfigError(f"role = {self.role} must be planner")
+        if self.least > self.most:
+            raise ConfigError(f"least = {self.least} is above most = {self.most}")
+
+
+@pytest.mark.parametrize(
+    ("layers", "says"),
+    [
+        ([("low", {"least": 1}), ("mid", {"most": 3}), ("top", {"role": "x"})], "all (low, top): role = x must be"),
+        ([("low", {"role": "planner"}), ("mid", {"most": 1}), ("top", {"least": 2})], "all (low, mid, top): least = 2"),
+    ],
+)
+def test_who_gives_a_required_key_is_named_with_those_at_fault(layers: list[tuple[str, dict]], says: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        config.from_layers(Strict, layers, "all")
+    assert str(error.value).startswith(says)
+
+
+def test_a_value_that_nobody_gave_is_no_layers_fault() -> None:
+    @dataclass(frozen=True)
+    class Needs:
+        out: str = ""
+        count: int = 1
+
+        def __post_init__(self) -> None:
+            if not self.out:
+                raise ConfigError("a calibration needs 'out'")
+
+    with pytest.raises(ConfigError, match=r"^all: a calibration needs 'out'$"):
+        config.from_layers(Needs, [("low", {"count": 2}), ("top", {"count": 3})], "all")
 
 
 def test_what_an_upper_layer_leaves_unread_in_a_lower_one_is_no_fault() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wm_core.errors import ConfigError, WmError, interrupt_in, quoted
+from wm_core.errors import ConfigError, WmError, interrupt_in, quoted, shown
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,22 @@ def test_and_cut(text: str) -> None:
     out = quoted(text)
     assert len(out) <= 80 and out[0] == out[-1] == "'" and out.isprintable()
     assert len(quoted(text, most=20)) <= 20
+
+
+@pytest.mark.parametrize(
+    ("text", "is_"),
+    [
+        ("the goal is at 30 °, ±1", "the goal is at 30 °, ±1"),
+        ("\x1b[2J", "?[2J"),
+        ("\x9b2J", "?2J"),
+        ("one\r\ntwo\u2028three", "one??two?three"),
+        ("\udcff\ud800", "??"),
+        ("left \u202e right", "left ? right"),
+    ],
+)
+def test_what_cannot_be_shown_is_not(text: str, is_: str) -> None:
+    assert shown(text) == is_ and is_.isprintable()
+    assert shown(text, "") == is_.replace("?", "")
 
 
 def chained(*kinds: type[BaseException], suppress: bool = False) -> BaseException:

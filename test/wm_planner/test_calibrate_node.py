@@ -19,7 +19,7 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_core import axes
-from wm_core.errors import ConfigError
+from wm_core.errors import ConfigError, WmError
 from wm_core.limits import Limits
 from wm_planner import calibrate_node
 from wm_planner.calibrate_node import CalibrateNode, move_period_s
@@ -268,17 +268,29 @@ def test_no_room_is_said_before_anything_moves(start: Callable[..., Rig]) -> Non
     assert not rig.cell.plans
 
 
-def test_a_preset_that_cannot_be_written_is_one_sentence(start: Callable[..., Rig], tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    rig = start(out=tmp_path / "file" / "camera.yaml")
+def test_a_preset_that_can_no_longer_be_written_is_one_sentence(start: Callable[..., Rig], tmp_path: Path) -> None:
+    rig = start(out=tmp_path / "new" / "camera.yaml")
+    (tmp_path / "new").rmdir()
+    (tmp_path / "new").write_text("")
     rig.begin()
-    assert rig.says("not calibrated: ", 60.0) and not rig.cell.status["reached"]
+    assert rig.says("not calibrated: cannot write ", 60.0) and not rig.cell.status["reached"]
 
 
-def test_a_file_that_is_no_preset_is_refused_before_the_moves(start: Callable[..., Rig], tmp_path: Path) -> None:
-    (tmp_path / "camera.yaml").write_text("[1, 2\n")
-    with pytest.raises(ConfigError, match="not valid YAML"):
+@pytest.mark.parametrize(
+    ("text", "says"), [("[1, 2\n", "not valid YAML"), ("{fps: 30.0}\n", "axes cannot be put into")]
+)
+def test_a_file_that_is_no_preset_is_refused_before_the_moves(
+    start: Callable[..., Rig], tmp_path: Path, text: str, says: str
+) -> None:
+    (tmp_path / "camera.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=says):
         start()
+
+
+def test_a_place_that_takes_no_file_is_refused_before_the_moves(start: Callable[..., Rig], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WmError, match="cannot write"):
+        start(out=tmp_path / "file" / "camera.yaml")
 
 
 def test_a_slow_arm_is_given_time() -> None:

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from wm_controller.node_config import ControllerNodeConfig
-    from wm_core import axes, config, results
+    from wm_core import axes, config
     from wm_core.errors import ConfigError
     from wm_models.bundle import Bundle
     from wm_models.world_model import WorldModel
@@ -51,9 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from wm_sim.scene import Camera, PandaScene
     from wm_training.calibrate import ROUNDS, calibrate_camera
 
-    results.check_writable(args.out)
+    axes.check(args.out)  # what cannot take them is refused now, not when all moves are made
     if args.out.exists():
-        # What is no camera's preset is refused now, not when all moves are made.
         config.load(CameraConfig, args.out)
         if axes.SECTION in config.read_yaml(args.out) and not args.force:
             raise ConfigError(f"{args.out} holds '{axes.SECTION}' already; choose another --out, or give --force")

@@ -112,5 +112,5 @@ def run(args: argparse.Namespace) -> int:
             evaluator.close()
             model.close()
     if episodes:
-        line.end(evaluator.report(episodes).text())
+        line.end(*evaluator.report(episodes).text().splitlines())
     return 0 if len(episodes) == args.episodes else interrupted.status
