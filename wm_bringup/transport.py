@@ -13,6 +13,10 @@ from . import paths
 
 PROFILES, RANGE = "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_AUTOMATIC_DISCOVERY_RANGE"
 LOCALHOST = "LOCALHOST"
+#: Deprecated, but where it is 1 rcl looks at neither the range nor ROS_STATIC_PEERS, and takes the range LOCALHOST.
+LOCALHOST_ONLY = "ROS_LOCALHOST_ONLY"
+#: The other ranges that rcl knows. Any further word it takes for LOCALHOST, with a warning.
+_WIDER = ("", "SUBNET", "OFF", "SYSTEM_DEFAULT")
 
 
 def profiles(name: str) -> str:
@@ -30,12 +34,14 @@ def of_controller(environment: Mapping[str, str]) -> dict[str, str]:
 
     Nothing where a person has chosen otherwise: another middleware, profiles, or peers of their own.
     """
-    fast_dds = environment.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp").startswith("rmw_fastrtps")
-    if not fast_dds or environment.get(PROFILES) not in (None, profiles("fastdds")):
+    fast_dds = (environment.get("RMW_IMPLEMENTATION") or "rmw_fastrtps_cpp").startswith("rmw_fastrtps")
+    if not fast_dds or environment.get(PROFILES, "") not in ("", profiles("fastdds")):
         return {}
-    if environment.get(RANGE) != LOCALHOST:
+    localhost_only = environment.get(LOCALHOST_ONLY) == "1"
+    if not localhost_only and environment.get(RANGE, "") in _WIDER:
         return {PROFILES: profiles("fastdds_controller")}
-    if environment.get("ROS_STATIC_PEERS"):
+    if not localhost_only and environment.get("ROS_STATIC_PEERS"):
         return {}
     # In this range rmw_fastrtps adds shared memory to whatever the profiles say; they say what it means instead.
-    return {PROFILES: profiles("fastdds_controller_localhost"), RANGE: "SYSTEM_DEFAULT"}
+    here = {PROFILES: profiles("fastdds_controller_localhost"), RANGE: "SYSTEM_DEFAULT"}
+    return {**here, LOCALHOST_ONLY: ""} if localhost_only else here

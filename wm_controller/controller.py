@@ -367,7 +367,7 @@ class Controller:
         return fault
 
     def on_heartbeat(self, node: str, now_s: float) -> None:
-        """A node (one of interface.NODES) is alive."""
+        """A node, named after its role, is alive."""
         self._watch.on_heartbeat(node, now_s)
 
     # -------------------------------------------------------------------- tick

@@ -23,8 +23,11 @@ from wm_core.limits import (
 
 #: Heartbeats come at 2 Hz or more: a node that has missed six is dead or stuck.
 HEARTBEAT_CEILING_S = 3.0
-#: The nodes whose heartbeats are watched: who gives plans, and the encoder.
-NODES = ("planner", "calibrate", "encoder")
+#: Who may give plans. Each has topics of its own, ``<role>/plan`` and ``<role>/status``; the controller reads one pair.
+ROLES = ("planner", "calibrate")
+#: Whose heartbeats are watched, by the names that ``require`` has for them. "planner" is who gives plans, whatever its
+#: role: a file for an arm serves a calibration as well.
+PLANNER, ENCODER = NODES = ("planner", "encoder")
 #: Inputs that are watched once they have been heard, and from the start where ``require`` names them.
 WATCHED = ("wrench", "joints", "robot", *NODES)
 #: Resume is refused for so long after a stop: within it, a stop and a resume may have been asked for together, and
@@ -62,8 +65,9 @@ class ControllerConfig:
     robot: str | None = None  # "fr3" or "fer": whose joint limits are kept; None: do not look at the joints
     joint_margin_rad: float = JOINT_MARGIN_FLOOR_RAD  # a joint nearer to its end holds the arm; more is tighter
     max_condition: float = CONDITION_CEILING  # condition number of the Jacobian beyond which the arm holds
-    heartbeat_s: float = HEARTBEAT_CEILING_S  # a planner or encoder that was heard and is silent for longer holds
+    heartbeat_s: float = HEARTBEAT_CEILING_S  # one of NODES that was heard and is silent for longer holds
     require: tuple[str, ...] = ()  # which of WATCHED must be there from the start
+    role: str = "planner"  # whose plans are followed, one of ROLES
 
     def __post_init__(self) -> None:
         if not 20.0 <= self.rate_hz <= 1000.0:
@@ -88,6 +92,8 @@ class ControllerConfig:
                 raise ConfigError(f"require has {quoted(name)}, which is not one of {', '.join(WATCHED)}")
         if "joints" in self.require and self.robot is None:
             raise ConfigError("require has 'joints', but robot does not say whose")
+        if self.role not in ROLES:
+            raise ConfigError(f"role = {quoted(self.role)} must be one of {', '.join(ROLES)}")
 
     def _check_contact(self, what: str, unit: str, word: str, ceiling: float) -> None:
         hold, stop = getattr(self, f"{what}_hold_{unit}"), getattr(self, f"{what}_stop_{unit}")

@@ -23,11 +23,10 @@ from wm_ros.numbers import Numbers
 from wm_ros.voices import LOOK_PERIOD_S, Voices
 
 from .controller import Controller
+from .interface import ENCODER
 from .launcher import HEARTBEAT_S, Launcher
 from .node_config import ControllerNodeConfig
 from .supervisor import HOLDING, RUNNING
-
-ENCODER = "encoder"
 
 
 class Peers:

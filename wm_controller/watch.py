@@ -15,7 +15,7 @@ from wm_core.robot_health import RobotHealth
 
 from . import kinematics
 from .inputs import numbers, stamp_fault
-from .interface import NODES, ControllerConfig
+from .interface import ENCODER, NODES, PLANNER, ControllerConfig
 
 #: What is heard of the arm besides its pose, as a person reads it when it is missing.
 _NAMES = {"wrench": "wrench", "joints": "joint state", "robot": "robot state"}
@@ -118,8 +118,8 @@ class Watch:
         return health.fault
 
     def on_heartbeat(self, node: str, now_s: float) -> None:
-        """A sign of life of the planner or the encoder, now."""
-        if node in NODES:
+        """A sign of life of who gives plans, or of the encoder, now."""
+        if node in (self._config.role, ENCODER):
             self._heard_s[node] = now_s
 
     def hold(self, now_s: float) -> str:
@@ -133,9 +133,10 @@ class Watch:
             return "a limit of force or torque is set, but the arm reports no wrench; start what reports it"
         if contact := self.contact("hold"):
             return contact
-        for node in NODES:
+        for name in NODES:
+            node = c.role if name == PLANNER else name
             heard_s = self._heard_s.get(node)
-            if heard_s is None and node in c.require:
+            if heard_s is None and name in c.require:
                 return f"nothing was heard of the {node} yet; start it"
             if heard_s is not None and not now_s - heard_s <= c.heartbeat_s:
                 return f"nothing was heard of the {node} for {now_s - heard_s:.1f} s; see whether it still runs"

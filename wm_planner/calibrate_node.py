@@ -4,7 +4,8 @@ It takes the planner's place in the graph, so every move is a plan that the cont
 After ``start`` the arm makes short random moves around where it then stands, and rests after each; what the model
 believes to see between two rests is compared with what was measured. The axes go into the camera's preset, from where
 the planner reads them; without a clear answer nothing is written. Whatever is wrong in between, the arm rests with a
-sentence that says why, and the moves go on when it is well again; a move that was disturbed is made anew.
+sentence that says why, and the moves go on when it is well again; a move that was disturbed is made anew. An arm that
+was moved away is not led back: after a ``resume`` the moves go on around where it then stands.
 
 One round is made, with the hand as it is: only the simulator turns it with the axes, in several rounds (see
 wm_training/calibrate.py). A model that never saw a turned hand may so be read a few degrees wrong.
@@ -62,7 +63,9 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
         self._name = bundle.spec.name
         self._model = WorldModel(bundle, c.backend, c.threads, parts=("predictor",))
         self._period_s = move_period_s(c.limits, c.longest_m, bundle.spec.step_period_s)
-        self._draw: RandomMoves | None = None
+        self._rng = np.random.default_rng(c.seed)  # one for all regions, or each would get the same moves
+        self._draw: RandomMoves | None = None  # around where the arm stood; None until it is known where a run begins
+        self._anew = False  # whether planning has begun anew since the last move, by a resume for instance
         self._moves: list[Move] = []
         self._last: Seen | None = None
         self._before: Seen | None = None  # before the move that is being made, whose way (3,) in m is:
@@ -82,8 +85,11 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
     # --- moves --------------------------------------------------------------------------------------------------------
     def _on_mode(self, begins: bool) -> None:
         acted, self._acted = self._acted, self._role.runs.planning
+        if begins:
+            self._draw = None
         if begins or self._acted != acted:
             self._begin_anew()  # meanwhile a person may have moved the arm, or stood before the camera
+            self._anew = True
         if begins and (self._found or self._failed):
             self._end()  # once calibrated, no start leads to more moves
 
@@ -111,7 +117,9 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
         try:
             self._move(seen)
         except CalibrationError as error:
-            self._fail(str(error))
+            if not self._moves:
+                return self._fail(str(error))
+            self._sight.refuse(str(error))  # a person may still move the arm to where there is room, and resume
 
     def _take(self, before: Seen, after: Seen) -> None:
         """Keep the move that has ended, unless the arm went elsewhere."""
@@ -126,10 +134,14 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
 
     def _move(self, seen: Seen) -> None:
         """Ask for the next move, from the arm at rest."""
-        c, now_s = self.config, self.now_s()
-        if self._draw is None:
-            self._draw = RandomMoves(c, c.limits, self._period_s, seen.state[:3])
-        plan = self._draw.next(seen.state[:3])
+        c, now_s, here = self.config, self.now_s(), seen.state[:3]
+        self._before = None
+        moved_away = self._draw is not None and not self._draw.led_to(here)
+        if moved_away and not self._anew:
+            return self._sight.refuse("the arm was moved away; stop, and resume to go on around where it is")
+        if moved_away or self._draw is None:  # a stop alone moves no region: that one was cleared for the arm
+            self._draw = RandomMoves(c, c.limits, self._period_s, here, self._rng)
+        plan, self._anew = self._draw.next(here), False
         # Stamped now, not with the frame: the arm rests, so the pose is the same, and the move loses no time.
         self._role.plan(convert.plan_to_msg(plan, self._period_s, convert.s_to_stamp(now_s), c.base_frame))
         self._before, self._way_m, self._due_s = seen, plan[0, :3], now_s + 2.0 * self._period_s + c.settle_s

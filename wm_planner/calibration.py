@@ -75,19 +75,27 @@ class CalibrationConfig:
 class RandomMoves:
     """Small moves around a start (3,), inside the box and the step limit of ``limits``, and never below the start.
 
-    The controller's envelope stands between these and the arm, as it does for any plan. Raises CalibrationError where
-    the box leaves no room around the start.
+    The controller's envelope stands between these and the arm, as it does for any plan. ``rng`` draws them; None: one
+    from the seed of ``config``. Raises CalibrationError where the box leaves no room around the start.
     """
 
-    def __init__(self, config: CalibrationConfig, limits: Limits, step_period_s: float, start_m: ArrayLike) -> None:
+    def __init__(
+        self,
+        config: CalibrationConfig,
+        limits: Limits,
+        step_period_s: float,
+        start_m: ArrayLike,
+        rng: np.random.Generator | None = None,
+    ) -> None:
         start = np.asarray(start_m, dtype=np.float64)
         away = np.array([config.reach_m, config.reach_m, 0.0])
         self._low = np.maximum(start - away, limits.box_min_m)
         self._high = np.minimum(start + away + [0.0, 0.0, config.rise_m], limits.box_max_m)
         self._longest = min(config.longest_m, limits.step_m, limits.speed_m_s * step_period_s)
         self._shortest = min(config.shortest_m, self._longest)
-        self._rng = np.random.default_rng(config.seed)
-        self._aim = start
+        self._rng = np.random.default_rng(config.seed) if rng is None else rng
+        self._aim = self._from = start
+        self._way = np.zeros(3)  # of the last move, which began at _from
         if self._longest <= 0.0 or np.any(self._high - self._low < [2 * self._longest, 2 * self._longest, 0.0]):
             raise CalibrationError("the arm has no room for a calibration's moves; start nearer to the box's middle")
 
@@ -97,7 +105,19 @@ class RandomMoves:
         The moves lead roughly towards one drawn place after another: a model reads motion a little wrong in one place
         and the other way in another, and a walk without a goal would stay in one of them for long.
         """
-        here, plan = np.asarray(position_m, dtype=np.float64), np.zeros((2, STATE_DIM))
+        here = np.asarray(position_m, dtype=np.float64)
+        plan = self._drawn(here)
+        self._from, self._way = here, plan[0, :3]
+        return plan
+
+    def led_to(self, position_m: ArrayLike) -> bool:
+        """Whether the last move, all or a part of it, led to about ``position_m`` (3,): else something else did."""
+        gone = np.asarray(position_m, dtype=np.float64) - self._from
+        share = np.clip(float(gone @ self._way) / (float(self._way @ self._way) or 1.0), 0.0, 1.0)
+        return bool(np.linalg.norm(gone - share * self._way) <= self._longest)
+
+    def _drawn(self, here: Array) -> Array:
+        plan = np.zeros((2, STATE_DIM))
         if np.linalg.norm((self._aim - here)[:2]) <= self._longest:
             self._aim = self._rng.uniform(self._low, self._high)
         heading = float(np.arctan2(*(self._aim - here)[1::-1]))

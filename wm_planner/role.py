@@ -34,7 +34,7 @@ class Role:
 
     Args:
         node: that gives the plans.
-        name: of the role, one of ``wm_controller.node_config.ROLES``.
+        name: of the role, one of ``wm_controller.interface.ROLES``.
         changed: called after each ``controller/state``, and when none comes any more; its argument says whether a run
             begins that plans are due for.
         report: the values of a status, besides those of the role, when none was published for STATUS_PERIOD_S.

@@ -258,6 +258,20 @@ def test_joints_hold_where_the_robot_is_named(context: None, monkeypatch: pytest
     assert "joints of several arms, 'fr3_' and 'left_'" in rig.reason
 
 
+def test_a_calibration_is_what_gives_the_plans_that_are_required(
+    context: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(monkeypatch, "require:=[planner]", "role:=calibrate")
+    rig.graph |= {"calibrate/status": ["calibrate"]}
+    rig.state()
+    assert rig.call("start").success
+    rig.ticks(plans=False)
+    assert rig.reason == "nothing was heard of the calibrate yet; start it"
+    rig.status("calibrate")
+    rig.ticks(plans=False)
+    assert rig.reason == "waiting for a plan"
+
+
 def test_a_message_of_the_gripper_does_not_push_out_the_joints(context: None, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(monkeypatch, "robot:=fr3", "require:=[joints]")
     rig.state()

@@ -45,6 +45,15 @@ def test_what_is_required_must_be_there(name: str, robot: str | None, says: str)
     assert watch(require=(name,), robot=robot).hold(0.0) == says
 
 
+def test_in_a_calibration_who_gives_plans_is_calibrate() -> None:
+    w = watch(require=("planner",), role="calibrate", heartbeat_s=2.0)
+    w.on_heartbeat("planner", 0.0)
+    assert w.hold(0.0) == "nothing was heard of the calibrate yet; start it", "a planner gives no plans here"
+    w.on_heartbeat("calibrate", 0.0)
+    assert w.hold(2.0) == ""
+    assert w.hold(2.5) == "nothing was heard of the calibrate for 2.5 s; see whether it still runs"
+
+
 def test_joints_hold_near_an_end_and_near_a_singular_posture() -> None:
     w = watch(robot="fr3")
     assert w.on_joints(1.0, joints(), 1.0) == "" and w.hold(1.1) == ""
@@ -203,6 +212,8 @@ def test_after_a_fault_of_the_clock_all_has_to_come_again() -> None:
         {"heartbeat_s": 0.0},
         {"require": ("camera",)},
         {"require": ("joints",)},
+        {"require": ("calibrate",)},
+        {"role": "encoder"},
     ],
 )
 def test_configuration_can_only_tighten(bad: dict) -> None:

@@ -226,6 +226,81 @@ def test_an_arm_that_does_not_move_and_a_stop(start: Callable[..., Rig], tmp_pat
     assert not (tmp_path / "camera.yaml").exists()
 
 
+AWAY = np.array([0.40, -0.20, 0.40])
+
+
+@pytest.mark.parametrize("mode", ["idle", "stopped"])
+def test_an_arm_that_was_moved_elsewhere_goes_on_there(start: Callable[..., Rig], mode: str) -> None:
+    rig = start("moves:=200")
+    rig.begin()
+    assert rig.moves_on()
+    before = len(rig.cell.plans)
+    if mode == "idle":  # the run has ended; start begins another
+        rig.cell.run = "00000002"
+    rig.cell.say(mode)
+    rig.spin(0.3)
+    rig.cell.pose[:3] = AWAY
+    rig.stays()
+    rig.cell.say("holding")
+    assert rig.moves_on() and rig.moves_on()
+    assert rig.cell.pose[2] >= AWAY[2] - 1e-9 and np.linalg.norm(rig.cell.pose[:2] - AWAY[:2]) < 0.1
+    ways = [plan[0, :3] for plan, _ in rig.cell.plans]
+    assert not np.allclose(ways[0], ways[before]), "other moves than the first ones"
+
+
+def test_a_second_start_has_a_region_of_its_own_also_where_the_arm_was_not_moved(start: Callable[..., Rig]) -> None:
+    rig = start("moves:=200")
+    rig.begin()
+    assert rig.moves_on()
+    draw = rig.node._draw
+    rig.cell.run = "00000002"
+    rig.cell.say("idle")
+    rig.spin(0.3)
+    height = rig.cell.pose[2]
+    rig.cell.say("holding")
+    assert rig.moves_on() and rig.cell.pose[2] >= height - 1e-9 and rig.node._draw is not draw
+
+
+def test_a_stop_alone_leaves_the_moves_where_there_was_room_for_them(start: Callable[..., Rig]) -> None:
+    rig = start("moves:=200")
+    rig.begin()
+    assert rig.moves_on()
+    draw = rig.node._draw
+    rig.cell.say("stopped")
+    rig.stays()
+    rig.cell.say("holding")
+    assert rig.moves_on() and rig.node._draw is draw
+
+
+def test_an_arm_that_is_moved_away_without_a_stop_waits_for_a_person(start: Callable[..., Rig]) -> None:
+    rig = start("moves:=200")
+    rig.begin()
+    assert rig.moves_on()
+    rig.cell.pose[:3] = AWAY
+    assert rig.says("the arm was moved away; stop, and resume")
+    kept = rig.cell.status["moves"]
+    rig.stays()
+    assert rig.cell.status["moves"] == kept and not rig.cell.status["failed"]
+    rig.cell.say("stopped")
+    rig.spin(0.3)
+    rig.cell.say("holding")
+    assert rig.moves_on() and rig.cell.pose[2] >= AWAY[2] - 1e-9
+
+
+def test_no_room_after_a_resume_loses_no_moves(start: Callable[..., Rig]) -> None:
+    rig = start("moves:=200")
+    rig.begin()
+    assert rig.moves_on()
+    for where, says in (([0.0, 0.0, 0.15], "the arm has no room"), (AWAY, " of 200")):
+        rig.cell.say("stopped")
+        rig.spin(0.3)
+        rig.cell.pose[:3] = where
+        rig.stays()
+        rig.cell.say("holding")
+        assert rig.says(says) and not rig.cell.status["failed"]
+    assert rig.moves_on()
+
+
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [

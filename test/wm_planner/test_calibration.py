@@ -138,6 +138,24 @@ def test_an_arm_that_was_pushed_out_comes_back():
     assert np.all(np.abs(here[:2] - [0.47, 0.0]) <= config.reach_m + 1e-9) and here[2] >= 0.15 - 1e-9
 
 
+def test_where_a_move_led_and_where_it_cannot_have():
+    draw, here = RandomMoves(CalibrationConfig(), LIMITS, 0.25, [0.47, 0.0, 0.15]), np.array([0.47, 0.0, 0.15])
+    assert draw.led_to(here)
+    way = draw.next(here)[0, :3]
+    along, across = way / np.linalg.norm(way), np.array([-way[1], way[0], 0.0]) / np.linalg.norm(way[:2])
+    for share in (0.0, 0.5, 1.0):
+        assert draw.led_to(here + share * way)
+        assert draw.led_to(here + share * way + 0.04 * across) and not draw.led_to(here + share * way + 0.05 * across)
+    assert not draw.led_to(here + way + 0.05 * along) and not draw.led_to(here - 0.05 * along)
+
+
+def test_a_generator_that_is_given_goes_on():
+    rng, starts = np.random.default_rng(0), ([0.47, 0.0, 0.15], [0.4, 0.1, 0.2])
+    first, second = (RandomMoves(CalibrationConfig(), LIMITS, 0.25, at, rng).next(at) for at in starts)
+    alone = [RandomMoves(CalibrationConfig(), LIMITS, 0.25, at).next(at) for at in starts]
+    assert np.array_equal(first, alone[0]) and not np.array_equal(second, alone[1])
+
+
 def test_moves_span_the_plane():
     draw, here, steps = RandomMoves(CalibrationConfig(), LIMITS, 0.25, [0.47, 0.0, 0.15]), np.array([0.47, 0, 0.15]), []
     for _ in range(160):
