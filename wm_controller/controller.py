@@ -147,10 +147,10 @@ class Controller:
         latched_s, latched_awake_s = self._latched
         quiet_s = self._awake_s - latched_awake_s
         refused = self._resumes.refuse(now_s, latched_s if latched else None, quiet_s)
-        if refused and not (latched and unless):
-            return refused
-        if fault := unless or self._still_wrong():
+        if latched and (fault := unless or self._still_wrong()):
             return f"not resumed: {fault}"
+        if refused:
+            return refused
         self._supervisor.take("resume")
         self._resumes.done(now_s)
         self._begin_anew(now_s)
