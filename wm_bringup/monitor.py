@@ -25,7 +25,7 @@ from std_msgs.msg import Empty, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from wm_controller.monitor import EnvelopeMonitor
+from wm_controller.monitor import SILENT_S, EnvelopeMonitor
 from wm_controller.node_config import ControllerNodeConfig
 from wm_controller.supervisor import LATCHED
 from wm_core.errors import quoted
@@ -83,6 +83,7 @@ class Monitor(Node):
         self.film: Film | None = None
         self.latest_frame: NDArray[np.uint8] | None = None
         self.envelope = EnvelopeMonitor(controller.limits)
+        self._target_s = -math.inf  # stamp of the last target
         self.long_steps = 0
         self._stop_asked, self._stopped_s = False, math.inf
         self._nodes, self._limits, self._target = tuple(nodes), controller.limits, controller.arm.pose_topic
@@ -249,6 +250,11 @@ class Monitor(Node):
             target: Sequence[float] | NDArray = self._arm.tcp(convert.msg_to_pose(msg))
         except ValueError:
             target = [math.nan] * 6  # that is for the judge to count
+        if (
+            stamp_s - self._target_s > SILENT_S
+        ):  # none is sent to an arm that was moved; the next begins where it then is
+            self.envelope.check(stamp_s, None)
+        self._target_s = stamp_s
         if stamp_s >= self._stopped_s:
             self.envelope.check(stamp_s, target, stopped=True)
         elif self._stop_asked or self.mode == "stopped":

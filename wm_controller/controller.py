@@ -147,7 +147,8 @@ class Controller:
         latched_s, latched_awake_s = self._latched
         quiet_s = self._awake_s - latched_awake_s
         refused = self._resumes.refuse(now_s, latched_s if latched else None, quiet_s)
-        if latched and (fault := unless or self._still_wrong()):
+        silent = self._no_state(now_s) if self._target.released else ""  # who knows where it is then?
+        if latched and (fault := unless or self._still_wrong() or silent):
             return f"not resumed: {fault}"
         if refused:
             return refused
@@ -177,7 +178,7 @@ class Controller:
         self._troubles.pop("plan", None)
         self._gripper = self._seat = self._told = None
         self._ran, self._still_s, self._clock_fault = False, now_s, ""
-        if self._target.released and (at := self._past.newest) is not None:
+        if self._target.released and (at := self._past.newest) is not None:  # it may have been moved a little
             self._target.seat(None if self._envelope.fault(at.position, at.rotation) else at)
 
     def _go_idle(self) -> None:
@@ -215,6 +216,10 @@ class Controller:
             f"the arm is measured {metres:.2f} m and {radians:.2f} rad away from where it is held; "
             "bring it back, or restart the controller where it is"
         )
+
+    def _lost(self, now_s: float) -> bool:
+        """Whether nobody knows that the arm is still where it is held."""
+        return self._moves and self._target.position is not None and bool(self._no_state(now_s) or self._strayed())
 
     def unready(self, now_s: float) -> str:
         """Why a start would be refused now, or would hold at once, as a sentence; "" if only a plan is missing."""
@@ -431,16 +436,16 @@ class Controller:
         for source in ("clock", *self._troubles):
             if source != "plan" and source in self._troubles:
                 return self._troubles[source][0]
+        return self._no_state(now_s) or self._watch.hold(now_s)
+
+    def _no_state(self, now_s: float) -> str:
+        """That nothing is known of the arm now, as a sentence; "" if something is."""
         newest = self._past.newest
         if newest is None:
             return self._clock_fault or "no arm state yet; start the arm's driver"
-        if self._silent(now_s):
-            return f"no arm state for {now_s - newest.stamp_s:.2f} s; see whether the arm's driver still runs"
-        return self._watch.hold(now_s)
-
-    def _silent(self, now_s: float) -> bool:
-        newest = self._past.newest
-        return newest is None or not now_s - newest.stamp_s <= self._limits.state_timeout_s
+        if now_s - newest.stamp_s <= self._limits.state_timeout_s:
+            return ""
+        return f"no arm state for {now_s - newest.stamp_s:.2f} s; see whether the arm's driver still runs"
 
     def _lose_patience(self, now_s: float) -> None:
         """Stop an arm that was still for so long that nobody expects it to move: it was held, or nobody called tick."""
@@ -466,8 +471,7 @@ class Controller:
             self._due_end = ""
         if self._target.resting:
             self._due_rest = ""
-            if self._moves and not running and (self._silent(now_s) or self._strayed()):
-                self._target.released = True
+            self._target.released |= not running and self._lost(now_s)
 
     def _advance(self, now_s: float, dt_s: float) -> None:
         """Move the commanded target by one tick: towards the step in execution, or to rest."""

@@ -26,6 +26,8 @@ _SAME_S = 1e-3
 #: How long the target may follow an older pose of the arm: so old may a state be (the state watchdog's time), and where
 #: jerk is bounded, full acceleration is not turned into braking at once.
 _REACTION_S = 0.2
+#: A stream at 20 Hz or more that has been silent for this long has ended.
+SILENT_S = 0.25
 _REST: Vec = (0.0, 0.0, 0.0)
 
 

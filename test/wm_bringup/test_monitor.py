@@ -133,6 +133,18 @@ def test_done_counts_for_the_run_that_began_last(make: Callable[..., Cell]) -> N
     assert not cell.monitor.done
 
 
+@pytest.mark.parametrize(("pause_s", "violations"), [(0.2, 1), (0.5, 0)])
+def test_targets_that_begin_anew_elsewhere_are_another_stream(
+    make: Callable[..., Cell], pause_s: float, violations: int
+) -> None:
+    """None is sent to an arm that a person moves, and then the first one is where the arm is."""
+    cell = make()
+    for stamp_s, x in ((100.0, 0.45), (100.0 + pause_s, 0.48)):
+        msg = convert.pose_to_msg([x, 0.0, 0.3, np.pi, 0.0, 0.3], convert.s_to_stamp(stamp_s), "base")
+        cell.monitor._on_target(msg)
+    assert cell.monitor.envelope.violations == violations
+
+
 def test_nobody_judges_a_real_arm(make: Callable[..., Cell]) -> None:
     cell = make(simulated=False)
     out = cell.other.create_publisher(String, "sim/scene", qos.LATCHED)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_bringup.recorder import Mode, Record
-from wm_controller.monitor import EnvelopeMonitor
+from wm_controller.monitor import SILENT_S, EnvelopeMonitor
 from wm_core.limits import Limits
 
 Array = NDArray[np.float64]
@@ -24,8 +24,6 @@ SAME_M, SAME_RAD = 1e-6, 1e-6
 REST_M_S = 0.005
 #: The arm's speed is taken over this time: a measured pose has noise.
 SPEED_WINDOW_S = 0.06
-#: A stream at 20 Hz or more that has been silent for this long has ended.
-SILENT_S = 0.25
 #: Over what time before its rest the direction of the target's motion is taken.
 APPROACH_S = 0.1
 
@@ -34,7 +32,7 @@ APPROACH_S = 0.1
 class Measures:
     """What happened from the fault on. Times are in s after it; None where it did not happen."""
 
-    outcome: str  # the controller's mode when the fault ended; "silent" if no target came any more
+    outcome: str  # the controller's mode when the fault ended; "silent" if no target came, and it had not said why
     reason: str  # what the controller said when it first held or stopped; else what it said last
     after: str  # its mode at the end of the record, after the fault has been healed
     hold_s: float | None  # until the controller reported that the arm is held or stopped
@@ -72,13 +70,15 @@ def measure(record: Record, injected_s: float, healed_s: float, limits: Limits |
     if held.mode in AT_REST:  # the fault was seen sooner than we knew that it had been done, or the arm held already
         first = dataclasses.replace(held, stamp_s=injected_s)
     silent = len(during) == 0 or healed_s - during[-1, 0] > SILENT_S
+    last = _mode_at(said, healed_s)
     rest_s = _last_motion_s(during)
+    first_rest_s = None if first is None else _first_rest_s(during, first.stamp_s, healed_s)
     return Measures(
-        outcome=SILENT if silent else _mode_at(said, healed_s).mode,
-        reason=(first or _mode_at(said, healed_s)).reason,
+        outcome=SILENT if silent and last.mode not in AT_REST else last.mode,
+        reason=(first or last).reason,
         after=_mode_at(said, np.inf).mode,
         hold_s=None if first is None else first.stamp_s - injected_s,
-        first_rest_s=None if first is None else _first_rest_s(during, first.stamp_s, injected_s),
+        first_rest_s=None if first_rest_s is None else first_rest_s - injected_s,
         rest_s=max(0.0, rest_s - injected_s),
         arm_rest_s=max(0.0, _arm_rest_s(arm_during) - injected_s),
         peak_m_s=float(_speeds(after).max(initial=0.0)),
@@ -164,10 +164,15 @@ def _last_motion_s(targets: Array) -> float:
     return float(targets[1:][moved][-1, 0]) if moved.any() else -np.inf
 
 
-def _first_rest_s(targets: Array, from_s: float, injected_s: float) -> float | None:
-    """How long after the fault the target first stood still, from ``from_s`` on; None if it never did."""
-    still = targets[1:][~_moved(targets) & (targets[1:, 0] >= from_s), 0]
-    return float(still[0]) - injected_s if len(still) else None
+def _first_rest_s(targets: Array, from_s: float, to_s: float) -> float | None:
+    """When the target first stood still, from ``from_s`` to ``to_s``; None if it never did.
+
+    So it does where no other follows: to an arm that rests and is not heard, none is sent.
+    """
+    times_s, gaps_s = targets[:, 0], np.diff(targets[:, 0], append=to_s)
+    stands = np.insert(~_moved(targets), 0, False) if len(targets) else np.zeros(0, dtype=bool)
+    still = times_s[(stands | (gaps_s > SILENT_S)) & (times_s >= from_s)]
+    return float(still[0]) if len(still) else None
 
 
 def _arm_rest_s(arm: Array) -> float:

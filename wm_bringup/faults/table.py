@@ -64,7 +64,7 @@ class Fault:
     Attributes:
         name: as in ``wm faults --only``.
         injection: how it is done.
-        expected: the modes in which it may end; "silent" where the controller itself is gone.
+        expected: the modes in which it may end; "silent" where the controller is gone without a word.
         detect_s: how long nobody can know of it.
         loss_s: how long the watchdog may take from there; None: no hold is demanded.
         lasts_s: for how long it is done, at most.
@@ -213,11 +213,11 @@ FAULTS: tuple[Fault, ...] = (
     # Who started it is gone, or asleep.
     Fault("launcher_killed", LauncherSignal(signal.SIGKILL), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=2),
     Fault("launcher_suspended", LauncherSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0),
-    Fault("wm_killed", WmSignal(signal.SIGKILL), (SILENT,), END_S, lasts_s=3.0, exits=-signal.SIGKILL),
-    Fault("wm_terminated", WmSignal(signal.SIGTERM), (SILENT,), END_S, lasts_s=3.0, exits=143),
+    Fault("wm_killed", WmSignal(signal.SIGKILL), (STOPPED,), END_S, lasts_s=3.0, exits=-signal.SIGKILL),
+    Fault("wm_terminated", WmSignal(signal.SIGTERM), (STOPPED,), END_S, lasts_s=3.0, exits=143),
     Fault("wm_suspended_unasked", WmSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=1),
-    Fault("terminal_closed", Key(CLOSED), (SILENT,), END_S, lasts_s=3.0, exits=129),
-    Fault("ctrl_c", Key(CTRL_C), (SILENT,), END_S, lasts_s=3.0, exits=130),
+    Fault("terminal_closed", Key(CLOSED), (STOPPED,), END_S, lasts_s=3.0, exits=129),
+    Fault("ctrl_c", Key(CTRL_C), (STOPPED,), END_S, lasts_s=3.0, exits=130),
     # Its next word waits for a reader, and then so does its heartbeat.
     Fault("ctrl_s", Key(CTRL_S), AT_REST, LAUNCHER_BEAT_S, lasts_s=4.0, exits=1),
     Fault("ctrl_z", Key(CTRL_Z), _LATCHED, END_S, lasts_s=3.0, exits=1),

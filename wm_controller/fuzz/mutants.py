@@ -226,6 +226,15 @@ def _looser(speed: float, accel: float, jerk: float) -> Made:
     return lambda honest: lambda self, v, a, j: honest(self, speed * v, accel * a, jerk * j)
 
 
+def _settles_unheard(honest: Callable) -> Callable:
+    def settle(self: Controller, now_s: float) -> None:
+        released = self._target.released
+        honest(self, now_s)
+        self._target.released &= released or bool(self._strayed())
+
+    return settle
+
+
 def _place(self: Target) -> Any:
     return None if self.position is None else np.array((*self.position, *euler(self.rotation)))
 
@@ -329,7 +338,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _one(Stream, "__init__", _looser(1.0, 1.2, 1.2), "the target keeps its limits of acceleration and jerk"),
     _one(Target, "brake", lambda honest: lambda self, dt_s, measured: self.rest(), "a hold brakes within the limits"),
     _one(Target, "brake", _coasts, "a hold comes to rest"),
-    _one(Controller, "_silent", _says(False), "an arm that is silent is not called anywhere"),
+    _one(Controller, "_settle", _settles_unheard, "an arm that is silent is not called anywhere"),
     _one(Target, "pose", lambda honest: property(_place), "an arm that was moved is not called back"),
     # the arm's port
     _one(TwistLaw, "twist", _follows_on, "a twist brakes in a hold"),

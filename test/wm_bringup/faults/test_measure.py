@@ -118,6 +118,14 @@ def test_a_stream_that_ends_is_silent_whatever_was_said_last() -> None:
     assert measured(record(9.0, [], until_s=0.9)).outcome == SILENT
 
 
+def test_a_stream_that_ends_at_rest_in_a_hold_rests() -> None:
+    m = measured(record(1.2, [Mode(1.2, HOLDING, "no arm state")], until_s=1.27))
+    assert m.outcome == HOLDING and m.hold_s == pytest.approx(0.2)
+    assert m.first_rest_s == pytest.approx(0.26, abs=PERIOD_S)
+    soon = measured(record(1.2, [Mode(1.24, HOLDING, "no arm state")], until_s=1.25))
+    assert soon.first_rest_s == pytest.approx(0.24, abs=PERIOD_S), "the last one, however it moved"
+
+
 def test_another_controller_at_its_start_does_not_speak_for_this_one() -> None:
     m = measured(record(1.2, [Mode(1.2, STOPPED, "a rival"), Mode(1.3, "idle", "waiting for start")]))
     assert m.outcome == STOPPED and m.reason == "a rival"
