@@ -276,7 +276,7 @@ class Soak(LiveRun):
             "unexplained_holds": [
                 f"{mode.stamp_s - began_s:.2f} s: {mode.mode}: {mode.reason}" for mode in unexplained
             ],
-            "violations": violations(record.targets.table, record.modes, self._controller.limits, began_s),
+            "violations": violations(record, self._controller.limits, began_s),
         }
 
 

@@ -36,11 +36,12 @@ from wm_core.limits import CEILING, OUTSIDE_SLACK_M, OUTSIDE_SLACK_RAD
 from wm_core.robot_health import RobotHealth
 
 from .envelope import Envelope
-from .following import Following
+from .following import METRES, RADIANS, Following
 from .inputs import STAMP_BLUR_S, Measured, Past, numbers, stamp_fault
 from .interface import (
     CLIPS,
     FIRST_PLAN_S,
+    HELD_UP_S,
     HOLD_PATIENCE_S,
     ArmState,
     Command,
@@ -178,8 +179,8 @@ class Controller:
         self._troubles.pop("plan", None)
         self._gripper = self._seat = self._told = None
         self._ran, self._still_s, self._clock_fault = False, now_s, ""
-        if self._target.released and (at := self._past.newest) is not None:  # it may have been moved a little
-            self._target.seat(None if self._envelope.fault(at.position, at.rotation) else at)
+        if self._target.released and self._past.newest is not None:
+            self._target.seat_inside(self._past.newest)
 
     def _go_idle(self) -> None:
         self._target.seat(None)
@@ -218,8 +219,18 @@ class Controller:
         )
 
     def _lost(self, now_s: float) -> bool:
-        """Whether nobody knows that the arm is still where it is held."""
-        return self._moves and self._target.position is not None and bool(self._no_state(now_s) or self._strayed())
+        """Whether nobody knows that the arm is still where it rests."""
+        if not self._moves or self._target.position is None:
+            return False
+        # While it is held for a moment, one that is pushed is seen to by what looks whether it follows.
+        return bool(self._no_state(now_s) or self._strayed()) or (self._supervisor.latched and self._moved())
+
+    def _moved(self) -> bool:
+        """Whether the arm is further from its target than friction explains."""
+        if self._past.newest is None or self._target.position is None:
+            return False
+        metres, radians = self._target.distance(self._past.newest)
+        return metres > METRES.away or radians > RADIANS.away
 
     def unready(self, now_s: float) -> str:
         """Why a start would be refused now, or would hold at once, as a sentence; "" if only a plan is missing."""
@@ -383,24 +394,30 @@ class Controller:
             self._supervisor.take("hold", "the clock is not finite; restart the controller")
             return self._command()
         since_s = math.inf if self._tick_s is None else now_s - self._tick_s
-        self._awake_s += min(max(0.0, since_s), MAX_TICK_S)
+        if not 0.0 <= since_s <= MAX_TICK_S:
+            self._wake(since_s)
         moving, released = self._target.position is not None and self._supervisor.mode != STOPPED, self._target.released
-        self._lose_patience(now_s)
+        self._lose_patience(now_s, since_s)
         why = self._why_hold(now_s)
         self._supervisor.take("hold" if why else "fine", why)
         self._settle(now_s)
         if 0.0 <= since_s < MIN_TICK_S:
             return self._command()  # the same tick again
         self._tick_s = now_s
-        if not moving or self._target.position is None or released != self._target.released:
-            pass  # the stream stands still; or it begins with this command, or has ended
-        elif 0.0 < since_s <= MAX_TICK_S:
+        self._awake_s += min(max(0.0, since_s), HELD_UP_S)
+        # Else the stream stands still, begins with this command, has ended, or begins again after a pause.
+        goes_on = moving and self._target.position is not None and released == self._target.released
+        if goes_on and 0.0 < since_s <= MAX_TICK_S:
             self._advance(now_s, since_s)
-        else:
-            # The arm has stopped at the last target meanwhile. Going on from rest keeps the target from jumping.
-            self._late_ticks += 1
-            self._target.rest()
         return self._command()
+
+    def _wake(self, since_s: float) -> None:
+        """A tick is late, or the first: the arm has stopped at the last target meanwhile, and may have been moved."""
+        if self._target.position is None:
+            return
+        self._late_ticks += self._supervisor.mode != STOPPED
+        self._target.rest()  # going on from there keeps the target from jumping
+        self._target.released |= self._moves and since_s > HELD_UP_S
 
     def _why_hold(self, now_s: float) -> str:
         """The reason to hold, "" if there is none. Begins and ends the stream."""
@@ -424,7 +441,10 @@ class Controller:
             if not seated:
                 self._target.seat(newest)
                 self._following.reset()
-            self._target.released = False
+            elif self._target.released:
+                self._target.released = False
+                if self._moved():
+                    self._target.seat_inside(newest)
         if not self._ran:
             self._gripper = self._seat = newest.gripper  # somebody may have opened the hand meanwhile
         waiting = self._troubles["plan"][0] if "plan" in self._troubles else self._steps.hold(now_s)
@@ -447,13 +467,15 @@ class Controller:
             return ""
         return f"no arm state for {now_s - newest.stamp_s:.2f} s; see whether the arm's driver still runs"
 
-    def _lose_patience(self, now_s: float) -> None:
+    def _lose_patience(self, now_s: float, since_s: float) -> None:
         """Stop an arm that was still for so long that nobody expects it to move: it was held, or nobody called tick."""
         if not self._supervisor.started:
             return
         still_s = now_s - self._still_s
         if not still_s <= (HOLD_PATIENCE_S if self._ran else FIRST_PLAN_S):
-            self._stop_at_rest(self._supervisor.reason or f"the controller was suspended for {still_s:.1f} s")
+            suspended = since_s > HOLD_PATIENCE_S or not self._supervisor.reason
+            said = f"the controller was suspended for {min(since_s, still_s):.1f} s"
+            self._stop_at_rest(said if suspended else self._supervisor.reason)
 
     def _settle(self, now_s: float) -> None:
         """Note whether it runs, and do what was due as soon as the arm is at rest."""

@@ -43,6 +43,9 @@ RESUME_SILENCE_S, RESUME_UNNEEDED = 5.0, 3
 #: A hold that lasts longer than this becomes a stop: whoever stands by no longer expects motion (ISO 13850 asks for a
 #: deliberate act before a machine goes on). A slow planner may take longer for its first plan after a start.
 HOLD_PATIENCE_S, FIRST_PLAN_S = 2.0, 10.0
+#: A controller that is not called for longer was held up, by a suspended process, a lock or a machine that slept: calls
+#: may have waited for it, and somebody may have moved the arm. The load of a shared machine makes pauses of 0.1 s.
+HELD_UP_S = 0.3
 #: What can clip a step; the keys of :attr:`ControllerStatus.clipped`.
 CLIPS = ("step", "box", "tilt", "speed", "accel", "leash")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,12 @@ class Target:
         self.position, self.rotation = (None, IDENTITY) if at is None else (at.position, at.rotation)
         self.released = False
         self.rest()
+
+    def seat_inside(self, at: Measured) -> None:
+        """Begin anew, at rest, at a measured pose, or at the nearest place that the envelope has."""
+        position = self._envelope.clip_position(at.position)
+        tilted = self._envelope.fault(position, at.rotation)
+        self.seat(replace(at, position=position, rotation=self.rotation if tilted else at.rotation))
 
     def rest(self) -> None:
         """Stand still from now on."""

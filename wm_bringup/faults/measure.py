@@ -24,6 +24,8 @@ SAME_M, SAME_RAD = 1e-6, 1e-6
 REST_M_S = 0.005
 #: The arm's speed is taken over this time: a measured pose has noise.
 SPEED_WINDOW_S = 0.06
+#: A stream of targets begins no further from the measured arm than this.
+BEGINS_M = 0.01
 #: Over what time before its rest the direction of the target's motion is taken.
 APPROACH_S = 0.1
 
@@ -87,17 +89,26 @@ def measure(record: Record, injected_s: float, healed_s: float, limits: Limits |
         arm_travel_m=_path_m(arm_during),
         overshoot_m=_overshoot_m(during, arm_during, rest_s),
         moved_after_m=_path_m(_between(targets, max(rest_s, injected_s), np.inf)),
-        violations={} if limits is None else violations(targets, record.modes, limits, injected_s),
+        violations={} if limits is None else violations(record, limits, injected_s),
         gap_s=float(np.diff(after[:, 0]).max(initial=0.0)),
         rate_hz=len(during) / max(healed_s - injected_s, 1e-3),
     )
 
 
-def violations(targets: Array, modes: list[Mode], limits: Limits, since_s: float) -> dict[str, int]:
-    """Envelope violations of the stream from ``since_s`` on, by kind; those that did not happen are left out."""
-    judge = EnvelopeMonitor(limits)
+def violations(record: Record, limits: Limits, since_s: float) -> dict[str, int]:
+    """Envelope violations of the targets from ``since_s`` on, by kind; those that did not happen are left out.
+
+    After a pause in which the arm was at rest, and nobody knew where, they may begin anew where it then is.
+    """
+    targets, arm = record.targets.table, record.arm.table
+    judge, last_s = EnvelopeMonitor(limits), -np.inf
     before = dict(judge.counts)
-    for (stamp_s, *pose), frozen in zip(targets.tolist(), _frozen(targets, modes), strict=True):
+    for (stamp_s, *pose), frozen in zip(targets.tolist(), _frozen(targets, record.modes), strict=True):
+        if stamp_s - last_s > SILENT_S:
+            here = _between(arm, stamp_s - SILENT_S, stamp_s)[-1:, 1:4]
+            if len(here) and np.linalg.norm(here[0] - pose[:3]) < BEGINS_M:
+                judge.check(stamp_s, None)
+        last_s = stamp_s
         judge.check(stamp_s, pose, stopped=frozen)
         if stamp_s < since_s:
             before = dict(judge.counts)

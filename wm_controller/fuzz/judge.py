@@ -29,7 +29,8 @@ RESUME_AGAIN_S = 0.3  # nobody presses a button more than three times a second; 
 #: Who calls resume sooner than that, or so often for nothing, does not look: silence is asked of a script. As much is
 #: asked of everybody after a stop so soon after a resume.
 RESUME_SILENCE_S, VAIN = 5.0, 3
-HELD_UP_S = 0.1  # a controller that is not called for longer was held up, and calls may have waited for it
+HELD_UP_S = 0.4  # a controller that is not called for longer was held up, and calls may have waited for it
+WOKEN_S = 0.35  # after such a time somebody may have moved the arm
 HOLD_PATIENCE_S = 2.0  # after a longer hold people have come near: motion needs a person's word
 FIRST_PLAN_S = 10.0  # how long a planner may think after start or resume
 HORIZON_S = 3.0  # three steps of JEPA-WMs' DROID planner (1 s each)
@@ -46,7 +47,7 @@ OUTSIDE_M, OUTSIDE_RAD = 0.03, 0.12
 UNFOLLOWED_S, ELSEWHERE_S = 1.6, 0.8
 STILL, AWAY, LED, LAG = (0.004, 0.02), (0.04, 0.25), (0.1, 0.4), 0.8
 #: An arm that is further away from where it rests was moved. It rests when nothing else was commanded for so long.
-MOVED, RESTED_S = (0.09, 0.5), 0.3
+MOVED, PUSHED, RESTED_S = (0.04, 0.25), (0.09, 0.5), 0.3  # PUSHED: while it only holds
 #: No Franka is faster than 1.7 m/s.
 JUMP_M, JUMP_M_S = 0.1, 2.5
 #: Smaller changes of the gripper's command say "as it is".
@@ -256,7 +257,7 @@ class Judge:
         dt_s = now_s - self._tick_s
         self._judge_mode(now_s, mode, reason)
         self._judge_motion(now_s, dt_s, pose, mode)
-        self._judge_rest(now_s, pose, mode)
+        self._judge_rest(now_s, dt_s, pose, mode)
         self._judge_gripper(gripper, mode)
         self._judge_following(now_s, pose, mode)
         if mode == "running":
@@ -301,6 +302,8 @@ class Judge:
 
     def _judge_motion(self, now_s: float, dt_s: float, pose: NDArray | None, mode: str) -> None:
         before, last = self.mode, self._pose
+        if dt_s > WOKEN_S and pose is not None and self._arm is not None and _apart(pose, self._arm)[0] < 0.005:
+            last = None  # it begins anew where the arm is
         self._rest_first |= now_s >= self._causes.get("clock", inf)
         if self._rest_first and mode == "running":
             self.blame("went on before it was at rest after a fault of the clock")
@@ -322,13 +325,16 @@ class Judge:
                 self.blame("moved while idle")
         self._speed, self._turning = shift / max(dt_s, 1e-3), turn / max(dt_s, 1e-3)
 
-    def _judge_rest(self, now_s: float, pose: NDArray | None, mode: str) -> None:
+    def _judge_rest(self, now_s: float, dt_s: float, pose: NDArray | None, mode: str) -> None:
         """An arm that rests: whoever has moved it must not see it pulled back."""
         if mode == "running" or pose is None or self._pose is None or max(_apart(pose, self._pose)) > _TINY:
             self._still_s = now_s
         silent = now_s - self._arm_s > self.limits.state_timeout_s + self._blur_s
         far = (0.0, 0.0) if self._arm is None or pose is None else _apart(pose, self._arm)
-        astray = silent or far[0] > MOVED[0] or far[1] > MOVED[1]
+        most = MOVED if mode in LATCHED or dt_s > WOKEN_S else PUSHED
+        astray = silent or far[0] > most[0] or far[1] > most[1]
+        if astray and dt_s > WOKEN_S and pose is not None:
+            self.blame("called an arm anywhere after it was held up")
         self._astray = self._astray + 1 if astray and now_s - self._still_s >= RESTED_S else 0
         if self._astray > 3:  # one call to notice, and one to come to rest
             self.blame("called an arm that is silent" if silent else "called an arm back that was moved")

@@ -226,6 +226,13 @@ def _looser(speed: float, accel: float, jerk: float) -> Made:
     return lambda honest: lambda self, v, a, j: honest(self, speed * v, accel * a, jerk * j)
 
 
+def _wakes_resting(honest: Callable) -> Callable:
+    def wake(self: Controller, since_s: float) -> None:
+        self._target.rest()
+
+    return wake
+
+
 def _settles_unheard(honest: Callable) -> Callable:
     def settle(self: Controller, now_s: float) -> None:
         released = self._target.released
@@ -339,6 +346,9 @@ MUTANTS: tuple[Mutant, ...] = (
     _one(Target, "brake", lambda honest: lambda self, dt_s, measured: self.rest(), "a hold brakes within the limits"),
     _one(Target, "brake", _coasts, "a hold comes to rest"),
     _one(Controller, "_settle", _settles_unheard, "an arm that is silent is not called anywhere"),
+    _one(
+        Controller, "_wake", _wakes_resting, "an arm that was moved while the controller was held up is not called back"
+    ),
     _one(Target, "pose", lambda honest: property(_place), "an arm that was moved is not called back"),
     # the arm's port
     _one(TwistLaw, "twist", _follows_on, "a twist brakes in a hold"),

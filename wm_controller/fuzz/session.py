@@ -14,7 +14,7 @@ from wm_controller.arms.config import TwistConfig
 from wm_controller.arms.twist_law import TwistLaw
 from wm_controller.controller import ArmState, Controller, ControllerConfig, Plan
 from wm_controller.inputs import StampClock
-from wm_controller.monitor import EnvelopeMonitor
+from wm_controller.monitor import SILENT_S, EnvelopeMonitor
 from wm_core.errors import ConfigError
 from wm_core.limits import BOX_CEILING_MAX_M, BOX_CEILING_MIN_M, CEILING, JOINTS_RAD, Limits
 from wm_core.robot_health import RobotHealth
@@ -183,6 +183,8 @@ class Session:
         passed = rng.uniform(0.1, 0.3) if dull else rng.uniform(self.low, self.high)
         if self.chance.happens("suspended process"):
             passed += rng.uniform(0.05, 3.0)
+            if self.chance.pick(True, False):
+                self.body.jump()
         elif self.chance.happens("timer fires twice"):
             passed = 0.0
         self.now += passed
@@ -440,6 +442,8 @@ class Session:
         now, command = self.now, self.controller.tick(self.now)
         self._modes[command.mode] += 1
         self.judge.tick(now, command.pose, command.gripper, command.mode, command.reason)
+        if now - self._moved_s > SILENT_S and self._at_arm(command.pose):
+            self.monitor.check(now, None)  # after a pause the stream may begin anew where the arm is
         self.monitor.check(now, command.pose, stopped=command.mode == "stopped", measured=self._seen)
         latches = command.mode == "stopped" and command.mode != self.mode  # then a zero follows at once
         mode = "holding" if latches else command.mode
@@ -454,6 +458,9 @@ class Session:
         self._show(command.mode)
         self.body.move(now, now - self._moved_s, command.pose, command.gripper)
         self._moved_s, self._last = now, command.pose
+
+    def _at_arm(self, pose: np.ndarray | None) -> bool:
+        return pose is not None and self._seen is not None and float(np.linalg.norm((pose - self._seen)[:3])) < 0.005
 
     def _show(self, mode: str) -> None:
         """A latched mode is told to the arm itself, as by the node."""

@@ -44,6 +44,17 @@ def measured(made: Record, healed_s: float = 3.0) -> Measures:
     return measure(made, FAULT_S, healed_s, LIMITS)
 
 
+def judged(
+    targets: np.ndarray, modes: list[Mode], limits: Limits, since_s: float, arm: np.ndarray | None = None
+) -> dict[str, int]:
+    made = Record(modes=modes)
+    for row in targets.tolist():
+        made.targets.add(*row)
+    for row in () if arm is None else arm.tolist():
+        made.arm.add(*row)
+    return violations(made, limits, since_s)
+
+
 def test_a_hold_is_timed_from_the_fault() -> None:
     m = measured(record(1.4, [Mode(1.4, HOLDING, "plan watchdog")]))
     assert m.outcome == HOLDING and m.reason == "plan watchdog" and m.after == HOLDING
@@ -158,8 +169,8 @@ def test_violations_count_from_the_fault_on() -> None:
     targets[:, 0] = PERIOD_S * np.arange(100)
     targets[:, 1:] = (0.4, 0.0, 0.3, *DOWN)
     targets[20:, 1] += 0.05
-    assert violations(targets, [], LIMITS, 1.0) == {}
-    counts = violations(targets, [], LIMITS, 0.0)
+    assert judged(targets, [], LIMITS, 1.0) == {}
+    counts = judged(targets, [], LIMITS, 0.0)
     assert counts["speed"] == 1 and counts["accel"] == 2
 
 
@@ -170,15 +181,15 @@ def test_a_stop_may_freeze_the_target_but_not_move_it() -> None:
     targets[:20, 1] += 0.004 * np.arange(20) - 0.08  # 0.2 m/s
     targets[20:, 1] = targets[19, 1]
     stop = [Mode(targets[20, 0], STOPPED, "x")]
-    assert "accel" not in violations(targets, stop, LIMITS, 0.3)
-    assert "accel" in violations(targets, [], LIMITS, 0.3)
+    assert "accel" not in judged(targets, stop, LIMITS, 0.3)
+    assert "accel" in judged(targets, [], LIMITS, 0.3)
     targets[30:, 1] += 0.001
-    assert violations(targets, stop, LIMITS, 0.3) == {"stop": 1}
+    assert judged(targets, stop, LIMITS, 0.3) == {"stop": 1}
 
 
 def test_a_fault_brakes_as_a_hold_does() -> None:
     made = record(1.4, [Mode(1.38, "fault", "jumped")])
-    assert "stop" not in violations(made.targets.table, made.modes, LIMITS, 0.3)
+    assert "stop" not in judged(made.targets.table, made.modes, LIMITS, 0.3)
 
 
 def test_a_target_that_a_stop_sends_once_more_before_its_report_is_frozen_already() -> None:
@@ -188,8 +199,19 @@ def test_a_target_that_a_stop_sends_once_more_before_its_report_is_frozen_alread
     targets[:20, 1] += 0.004 * np.arange(20) - 0.08
     targets[20:, 1] = targets[19, 1]
     targets[20, 0] -= 0.015  # in between two ticks
-    assert violations(targets, [Mode(targets[21, 0], STOPPED, "x")], LIMITS, 0.3) == {}
-    assert violations(targets, [Mode(targets[30, 0], HOLDING, "x")], LIMITS, 0.3) != {}
+    assert judged(targets, [Mode(targets[21, 0], STOPPED, "x")], LIMITS, 0.3) == {}
+    assert judged(targets, [Mode(targets[30, 0], HOLDING, "x")], LIMITS, 0.3) != {}
+
+
+@pytest.mark.parametrize(("pause_s", "arm_m", "broken"), [(0.2, 0.45, True), (0.5, 0.45, False), (0.5, 0.40, True)])
+def test_after_a_pause_targets_begin_where_the_arm_is(pause_s: float, arm_m: float, broken: bool) -> None:
+    times_s = PERIOD_S * np.arange(50)
+    times_s[25:] += pause_s
+    targets, arm = np.zeros((50, 7)), np.zeros((200, 7))
+    targets[:, 0], arm[:, 0] = times_s, PERIOD_S * np.arange(200)
+    targets[:, 1:], arm[:, 1:] = (0.4, 0.0, 0.3, *DOWN), (arm_m, 0.0, 0.3, *DOWN)
+    targets[25:, 1] = 0.45
+    assert bool(judged(targets, [], LIMITS, 0.0, arm)) == broken
 
 
 def test_no_stream_at_all_is_no_crash() -> None:
