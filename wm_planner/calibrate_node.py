@@ -34,6 +34,7 @@ from wm_ros.worker import Worker
 from .calibration import CalibrationError, Move, RandomMoves, calibrate
 from .node_config import CalibrateNodeConfig
 from .role import Role
+from .runs import LATCHED
 from .sight import Seen, Sight
 
 #: From one frame to the next an arm at rest is measured to move less than this; a Franka's noise is below 0.1 mm.
@@ -65,7 +66,7 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
         self._period_s = move_period_s(c.limits, c.longest_m, bundle.spec.step_period_s)
         self._rng = np.random.default_rng(c.seed)  # one for all regions, or each would get the same moves
         self._draw: RandomMoves | None = None  # around where the arm stood; None until it is known where a run begins
-        self._anew = False  # whether planning has begun anew since the last move, by a resume for instance
+        self._anew = False  # whether a person has let the arm go on since the last move, by start or resume
         self._moves: list[Move] = []
         self._last: Seen | None = None
         self._before: Seen | None = None  # before the move that is being made, whose way (3,) in m is:
@@ -89,7 +90,7 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
             self._draw = None
         if begins or self._acted != acted:
             self._begin_anew()  # meanwhile a person may have moved the arm, or stood before the camera
-            self._anew = True
+        self._anew |= begins or self._role.runs.mode in LATCHED
         if begins and (self._found or self._failed):
             self._end()  # once calibrated, no start leads to more moves
 

@@ -12,6 +12,8 @@ import threading
 
 #: Modes in which the controller executes plans; a hold by a watchdog ends with the next plan.
 ACTING = ("running", "holding")
+#: Modes out of which only a person leads.
+LATCHED = ("stopped", "fault")
 
 TOO_LATE = "the run began before this node was up, so nothing is planned in it; call start again"
 NOT_READY = "the run began before the goals were there, so nothing is planned in it; call start again"
