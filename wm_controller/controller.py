@@ -181,6 +181,7 @@ class Controller:
         self._ran, self._still_s, self._clock_fault = False, now_s, ""
         if self._target.released and self._past.newest is not None:
             self._target.seat_inside(self._past.newest)
+            self._target.released = True  # so that the next tick begins the stream, from rest
 
     def _go_idle(self) -> None:
         self._target.seat(None)

@@ -86,7 +86,8 @@ class Judge:
         self._latches: dict[str, float] = {}  # what needs a resume, and since when
         self._run = False  # whether there is a run that somebody started
         self._may_leave: set[str] = set()  # the calls that a mode may be left by: start, resume; since the last tick
-        self._stop_s = self._resume_s = self._resumed_s = self._word_s = self._ran_s = -inf
+        self._resume_s = self._resumed_s = self._word_s = self._ran_s = -inf
+        self._again = False  # whether the last stop came soon after a resume
         self._awake_s, self._stop_awake_s = 0.0, -inf  # how long it was called in time, and until the last stop
         self._still_s = -inf  # since when the same is commanded
         self._astray = 0  # how often it was, to an arm that is not there or not heard
@@ -127,14 +128,14 @@ class Judge:
 
     def stop(self, now_s: float) -> None:
         """Somebody called stop."""
-        self._stop_s, self._stop_awake_s, self._stopped = now_s, self._awake_s, True
+        self._again, self._stop_awake_s, self._stopped = self._so_soon(now_s), self._awake_s, True
         self._may_leave.clear()
         self._licence = None
 
     def resume(self, now_s: float, done: bool) -> None:
         """Somebody called resume."""
-        latched, again = self.mode in LATCHED or self._stopped, self._stop_s - self._resumed_s < RESUME_SILENCE_S
-        quiet_s = RESUME_SILENCE_S if again else RESUME_QUIET_S
+        latched = self.mode in LATCHED or self._stopped
+        quiet_s = RESUME_SILENCE_S if self._again else RESUME_QUIET_S
         early = self._awake_s - self._stop_awake_s < quiet_s - _TINY
         if done and early:
             self.blame("resumed at once after a stop")
@@ -154,6 +155,10 @@ class Judge:
             self._may_leave.add("resume")
             self._latches.clear()
             self._begin(now_s)
+
+    def _so_soon(self, now_s: float) -> bool:
+        """Whether a stop that comes now comes soon after a resume."""
+        return now_s - self._resumed_s < RESUME_SILENCE_S - _TINY
 
     def end(self) -> None:
         """The run is over: the goals are reached, or the planner is another one."""
@@ -263,7 +268,7 @@ class Judge:
         if mode == "running":
             self._ran_s, self._first_plan = now_s, False
         if mode in LATCHED and self.mode not in LATCHED and not self._stopped:  # by itself, since the last tick
-            self._stop_s, self._stop_awake_s = self._tick_s, self._awake_s
+            self._again, self._stop_awake_s = self._so_soon(now_s), self._awake_s
         self._awake_s += min(max(dt_s, 0.0), HELD_UP_S)
         self.mode, self._pose, self._tick_s = mode, pose, now_s
         self._may_leave.clear()
