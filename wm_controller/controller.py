@@ -148,7 +148,8 @@ class Controller:
         latched_s, latched_awake_s = self._latched
         quiet_s = self._awake_s - latched_awake_s
         refused = self._resumes.refuse(now_s, latched_s if latched else None, quiet_s)
-        silent = self._no_state(now_s) if self._target.released else ""  # who knows where it is then?
+        rests = self._target.position is not None and not self._ended
+        silent = self._no_state(now_s) if rests else ""  # who knows where it is then?
         if latched and (fault := unless or self._still_wrong() or silent):
             return f"not resumed: {fault}"
         if refused:
@@ -179,9 +180,6 @@ class Controller:
         self._troubles.pop("plan", None)
         self._gripper = self._seat = self._told = None
         self._ran, self._still_s, self._clock_fault = False, now_s, ""
-        if self._target.released and self._past.newest is not None:
-            self._target.seat_inside(self._past.newest)
-            self._target.released = True  # so that the next tick begins the stream, from rest
 
     def _go_idle(self) -> None:
         self._target.seat(None)
@@ -223,8 +221,10 @@ class Controller:
         """Whether nobody knows that the arm is still where it rests."""
         if not self._moves or self._target.position is None:
             return False
-        # While it is held for a moment, one that is pushed is seen to by what looks whether it follows.
-        return bool(self._no_state(now_s) or self._strayed()) or (self._supervisor.latched and self._moved())
+        if self._no_state(now_s) or self._strayed() or self._following.fault:
+            return True
+        # A hold that may end at any moment gives one that is pushed a second, until it is said not to follow.
+        return self._supervisor.latched and self._moved()
 
     def _moved(self) -> bool:
         """Whether the arm is further from its target than friction explains."""
@@ -407,7 +407,7 @@ class Controller:
         self._tick_s = now_s
         self._awake_s += min(max(0.0, since_s), HELD_UP_S)
         # Else the stream stands still, begins with this command, has ended, or begins again after a pause.
-        goes_on = moving and self._target.position is not None and released == self._target.released
+        goes_on = moving and self._target.position is not None and not (released or self._target.released)
         if goes_on and 0.0 < since_s <= MAX_TICK_S:
             self._advance(now_s, since_s)
         return self._command()
@@ -446,6 +446,7 @@ class Controller:
                 self._target.released = False
                 if self._moved():
                     self._target.seat_inside(newest)
+                    self._following.reset()
         if not self._ran:
             self._gripper = self._seat = newest.gripper  # somebody may have opened the hand meanwhile
         waiting = self._troubles["plan"][0] if "plan" in self._troubles else self._steps.hold(now_s)

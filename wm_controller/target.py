@@ -53,9 +53,8 @@ class Target:
 
     def seat_inside(self, at: Measured) -> None:
         """Begin anew, at rest, at a measured pose, or at the nearest place that the envelope has."""
-        position = self._envelope.clip_position(at.position)
-        tilted = self._envelope.fault(position, at.rotation)
-        self.seat(replace(at, position=position, rotation=self.rotation if tilted else at.rotation))
+        position, rotation = self._envelope.clip_position(at.position), self._envelope.clip_rotation(at.rotation)
+        self.seat(replace(at, position=position, rotation=rotation))
 
     def rest(self) -> None:
         """Stand still from now on."""
