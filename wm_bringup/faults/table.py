@@ -131,6 +131,8 @@ def _clock(name: str, injection: Injection) -> Fault:
 
 #: What only a person's ``resume`` ends.
 _LATCHED = (STOPPED, FAULT)
+#: The controller stops the arm and ends; its last word may not reach everybody in time.
+_ENDED = (STOPPED, SILENT)
 _FRAMES, _POSE, _WRENCH = "camera/image_raw", "arm/current_pose", "arm/wrench"
 #: The force limits of a first day in a lab, as in config/arms/fr3_crisp.yaml; the simulated cell has none.
 _FORCE = ("controller.force_hold_n=15.0", "controller.force_stop_n=30.0")
@@ -213,11 +215,11 @@ FAULTS: tuple[Fault, ...] = (
     # Who started it is gone, or asleep.
     Fault("launcher_killed", LauncherSignal(signal.SIGKILL), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=2),
     Fault("launcher_suspended", LauncherSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0),
-    Fault("wm_killed", WmSignal(signal.SIGKILL), (STOPPED,), END_S, lasts_s=3.0, exits=-signal.SIGKILL),
-    Fault("wm_terminated", WmSignal(signal.SIGTERM), (STOPPED,), END_S, lasts_s=3.0, exits=143),
+    Fault("wm_killed", WmSignal(signal.SIGKILL), _ENDED, END_S, lasts_s=3.0, exits=-signal.SIGKILL),
+    Fault("wm_terminated", WmSignal(signal.SIGTERM), _ENDED, END_S, lasts_s=3.0, exits=143),
     Fault("wm_suspended_unasked", WmSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=1),
-    Fault("terminal_closed", Key(CLOSED), (STOPPED,), END_S, lasts_s=3.0, exits=129),
-    Fault("ctrl_c", Key(CTRL_C), (STOPPED,), END_S, lasts_s=3.0, exits=130),
+    Fault("terminal_closed", Key(CLOSED), _ENDED, END_S, lasts_s=3.0, exits=129),
+    Fault("ctrl_c", Key(CTRL_C), _ENDED, END_S, lasts_s=3.0, exits=130),
     # Its next word waits for a reader, and then so does its heartbeat.
     Fault("ctrl_s", Key(CTRL_S), AT_REST, LAUNCHER_BEAT_S, lasts_s=4.0, exits=1),
     Fault("ctrl_z", Key(CTRL_Z), _LATCHED, END_S, lasts_s=3.0, exits=1),
