@@ -31,6 +31,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from wm_bringup import transport
 from wm_controller.interface import RESUME_SILENCE_S
 from wm_core.limits import Limits
 from wm_ros import convert, qos
@@ -124,7 +125,8 @@ class Cell:
         parameters = [f"arm.kind:={kind}", "arm.gripper.kind:=none", f"use_sim_time:={str(simulated).lower()}"]
         command = [sys.executable, str(file), "--ros-args", *(w for p in parameters for w in ("-p", p))]
         self.log = (folder / "log").open("w+")
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        # As wm and the launch files start it: sharing no memory, or a call could wait for a suspended process.
+        env = {**os.environ, **transport.of_controller(os.environ), "PYTHONPATH": os.pathsep.join(sys.path)}
         self.process = subprocess.Popen(
             [sys.executable, "-c", PARENT, *command] if parent else command,
             stdout=subprocess.PIPE, stderr=self.log if error is None else error, env=env, text=True,
@@ -218,6 +220,7 @@ class Cell:
         assert rest_s is not None
         before = [(t, moved) for t, moved in self.moves if since_s - 0.5 < t <= since_s]
         after = [(t, moved) for t, moved in self.moves if since_s < t <= rest_s]
+        assert after[-1][1] < 1e-4, "the stream ended in motion"
         held_up_s = float(np.diff([t for t, _ in before + after]).max())
         speed = float(np.median([moved for _, moved in before[-5:]]))
         even = [t for t, moved in after if moved > 0.85 * speed]
@@ -231,7 +234,7 @@ class Cell:
         for a, b, c in zip(late, late[1:], late[2:], strict=False):
             if max(a[1], b[1], c[1]) < 1e-7:
                 return a[0]
-        ended = self.kind == "pose_stream" and late and late[-1][1] < 1e-5 and time.monotonic() - late[-1][0] > 0.3
+        ended = self.kind == "pose_stream" and late and time.monotonic() - late[-1][0] > 0.3
         return late[-1][0] if ended else None
 
     def said(self, words: str) -> bool:
@@ -331,9 +334,11 @@ def test_every_way_out_stops_the_arm(cells: Callable[..., Cell], kind: str, numb
     else:
         assert cell.process.wait(10.0) == (1 if number == signal.SIGCHLD else 0)
         cell.until(lambda: cell.mode == "stopped", "it does not say that it is stopped", 2.0)
-    cell.until(lambda: cell.moves[-1][1] < 1e-7, "the last thing that the arm hears is not to rest", 2.0)
+    # A stream of poses ends with the last target, which on a busy machine is too old to be sent once more.
+    cell.until(lambda: cell._rest_s(since_s) is not None or cell.moves[-1][1] < 1e-7, "it is not told to rest", 2.0)
+    heard = len(cell.moves)
     time.sleep(0.2)
-    assert cell.moves[-1][1] < 1e-7, "it is moved once more"
+    assert all(moved < 1e-7 for _, moved in cell.moves[heard:]), "it is moved once more"
     assert cell.moves[-1][0] - since_s < 2.0
     if number == signal.SIGTSTP:
         cell.signal(signal.SIGCONT)

@@ -17,7 +17,7 @@ from wm_core.measured import driven
 from wm_ros import convert, qos
 from wm_ros.clock import steady_s
 
-from ..interpolate import MAX_TICK_S
+from ..interface import HELD_UP_S
 from .base import Arm
 from .config import ArmConfig
 from .grippers.base import Gripper
@@ -52,7 +52,7 @@ class PoseStream(Arm):
 
     def stop(self, at_once: bool = True) -> None:
         """Sends the last target once more, unless that was a while ago: the arm may have been moved since then."""
-        if at_once and self._last is not None and steady_s() - self._sent_s <= MAX_TICK_S:
+        if at_once and self._last is not None and steady_s() - self._sent_s <= HELD_UP_S:
             self._last.header.stamp = self._node.get_clock().now().to_msg()
             self._poses.publish(self._last)
         self._gripper.stop()
