@@ -45,8 +45,8 @@ class Arm(ABC):
     def stop(self, at_once: bool = True) -> None:
         """A stop or a fault was latched. The gripper stops.
 
-        ``at_once``: bring the arm to rest by the strongest means that this interface has; where it rests at the last
-        target anyway, by none. Else, after a fault, the targets that follow brake it within the limits.
+        ``at_once``: bring the arm to rest by the strongest means that this interface has, but to no old place: somebody
+        may have moved it. Else, after a fault, the targets that follow brake it within the limits.
         """
 
     @abstractmethod
