@@ -32,7 +32,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_bringup import transport
-from wm_controller.interface import RESUME_SILENCE_S
+from wm_controller.interface import RESUME_QUIET_S, RESUME_SILENCE_S
 from wm_core.limits import Limits
 from wm_ros import convert, qos
 
@@ -59,14 +59,22 @@ from wm_ros.run import run_node
 class Shifted(ControllerNode):
     shift_s = 0.0
     fails = False
+    loaded = None
 
     def now_s(self):
         return super().now_s() + self.shift_s
 
     def _tick(self):
+        if Shifted.loaded is None:
+            Shifted.loaded = set(sys.modules)
         if Shifted.fails:
             raise RuntimeError("a bug")
         super()._tick()
+
+    def close(self):
+        late = set(sys.modules) - (Shifted.loaded or set())
+        print("imported while it ran:", sorted(late), file=sys.stderr, flush=True)
+        super().close()
 
 def shift(by_s):
     def handler(*_):
@@ -124,12 +132,12 @@ class Cell:
         file.write_text(CONTROLLER)
         parameters = [f"arm.kind:={kind}", "arm.gripper.kind:=none", f"use_sim_time:={str(simulated).lower()}"]
         command = [sys.executable, str(file), "--ros-args", *(w for p in parameters for w in ("-p", p))]
-        self.log = (folder / "log").open("w+")
+        self.log, self._stderr = folder / "log", (folder / "log").open("w")
         # As wm and the launch files start it: sharing no memory, or a call could wait for a suspended process.
         env = {**os.environ, **transport.of_controller(os.environ), "PYTHONPATH": os.pathsep.join(sys.path)}
         self.process = subprocess.Popen(
             [sys.executable, "-c", PARENT, *command] if parent else command,
-            stdout=subprocess.PIPE, stderr=self.log if error is None else error, env=env, text=True,
+            stdout=subprocess.PIPE, stderr=self._stderr if error is None else error, env=env, text=True,
             start_new_session=True,
         )  # fmt: skip
         assert self.process.stdout is not None
@@ -179,8 +187,8 @@ class Cell:
     def until(self, true: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
         deadline = time.monotonic() + timeout_s
         while not true():
-            self.log.seek(0)
-            assert time.monotonic() < deadline, f"{what}; states {self.states[-3:]}; log {self.log.read()[-2000:]}"
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what}; states {self.states[-3:]}; log {self.log.read_text()[-2000:]}")
             time.sleep(0.01)
 
     def call(self, name: str) -> Trigger.Response:
@@ -208,6 +216,13 @@ class Cell:
     def _moving(self) -> bool:
         return len(self.moves) > 20 and all(moved > 1e-4 for _, moved in self.moves[-15:])
 
+    def goes_on(self) -> bool:
+        """Whether it moves again. On a busy machine a hold may have lasted for so long that an operator is asked."""
+        if self.mode == "stopped":
+            self.call("resume")
+            time.sleep(RESUME_SILENCE_S)
+        return self._moving()
+
     def assert_brakes(self, since_s: float, seen_s: float = 0.0) -> None:
         """Braking begins in time after ``since_s``, and ends at rest.
 
@@ -229,12 +244,13 @@ class Cell:
         assert rest_s - begins_s < BRAKES_S + 3.0 * held_up_s
 
     def _rest_s(self, since_s: float) -> float | None:
-        """When the first of three messages came that move nothing, or the last one before there were no more."""
+        """When the first of three messages came that move nothing, or one that was the last of all."""
         late = [(t, moved) for t, moved in list(self.moves) if t > since_s]
         for a, b, c in zip(late, late[1:], late[2:], strict=False):
             if max(a[1], b[1], c[1]) < 1e-7:
                 return a[0]
-        ended = self.kind == "pose_stream" and late and time.monotonic() - late[-1][0] > 0.3
+        # An arm at rest that is silent is sent nothing more: how many still come before that depends on the ticks.
+        ended = late and late[-1][1] < 1e-4 and time.monotonic() - late[-1][0] > 0.3
         return late[-1][0] if ended else None
 
     def said(self, words: str) -> bool:
@@ -261,7 +277,7 @@ class Cell:
         for node in (self._arm, self._planner):
             node.destroy_node()
         rclpy.shutdown(context=self._context)
-        self.log.close()
+        self._stderr.close()
 
 
 @pytest.fixture
@@ -290,7 +306,7 @@ def test_the_machines_clock_is_set(cells: Callable[..., Cell], kind: str, number
     cell.until(lambda: cell.said(f"the clock was set {'forward' if by_s > 0 else 'back'} by "), "it does not say why")
     cell.shift_s = by_s  # the arm is on the same machine
     cell.plans = True
-    cell.until(cell._moving, "it does not go on")
+    cell.until(cell.goes_on, "it does not go on")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -344,6 +360,27 @@ def test_every_way_out_stops_the_arm(cells: Callable[..., Cell], kind: str, numb
         cell.signal(signal.SIGCONT)
         time.sleep(0.5)
         assert cell.mode == "stopped" and cell.said("suspended") and not cell._moving()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_imported_while_it_runs(cells: Callable[..., Cell], kind: str) -> None:
+    """A library that is first loaded in mid-motion holds up the ticks by a tenth of a second."""
+    cell = cells(kind)
+    cell.move()
+    cell.babble()
+    time.sleep(2.5)  # diagnostics among others
+    cell.plans = False
+    cell.until(lambda: cell.mode == "holding", "it does not hold")
+    assert cell.call("stop").success
+    time.sleep(RESUME_QUIET_S + 0.2)
+    assert cell.call("resume").success
+    cell.plans = True
+    cell.until(cell._moving, "it does not go on")
+    cell.signal(signal.SIGURG)
+    cell.until(lambda: cell.said("the clock was set back"), "it does not notice the clock")
+    cell.signal(signal.SIGTERM)
+    assert cell.process.wait(10.0) == 0
+    assert "imported while it ran: []" in cell.log.read_text()
 
 
 @pytest.mark.parametrize("kind", KINDS)

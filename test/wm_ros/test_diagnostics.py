@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from hypothesis import given
+from hypothesis import strategies as st
 from rclpy.node import Node
 
 from wm_ros import qos
@@ -18,6 +21,14 @@ def test_rolling_figures() -> None:
     assert rolling.percentile(50) == 949.5  # of the newest 100
     assert rolling.summary("plan").keys() == {"plan_p50_ms", "plan_p99_ms"}
     assert rolling.rate_hz() > 10.0
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), st.floats(0.0, 100.0))
+def test_percentiles_are_those_of_numpy(values: list[float], percent: float) -> None:
+    rolling = Rolling()
+    for value in values:
+        rolling.add(value)
+    assert math.isclose(rolling.percentile(percent), np.percentile(values, percent), rel_tol=1e-9, abs_tol=1e-6)
 
 
 def test_diagnostics_arrive(node: Node) -> None:
