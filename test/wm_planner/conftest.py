@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # golden.py
 
 LOW, HIGH = (-0.05,) * 3 + (-0.15,) * 3 + (-0.75,), (0.05,) * 3 + (0.15,) * 3 + (0.75,)
 
