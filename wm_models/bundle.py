@@ -23,6 +23,8 @@ from wm_core import config
 from wm_core.errors import BundleError, ConfigError
 from wm_core.names import meant
 
+from .onnx_file import external_files
+
 FORMAT = 1
 SPEC_NAME = "bundle.yaml"
 CARD_NAME = "CARD.md"
@@ -167,7 +169,8 @@ class Bundle:
         """Read a bundle's folder and verify every listed file.
 
         Raises BundleError where the folder, ``bundle.yaml`` or a file is missing, a key is unknown or a value wrong,
-        a file differs from its sha256, or an ONNX file lies in the folder without being listed.
+        a file differs from its sha256, an ONNX file lies in the folder without being listed, or a listed one takes its
+        weights from a file that is not.
         """
         path = Path(path)
         if not path.is_dir():
@@ -191,10 +194,17 @@ class Bundle:
                     f"{path / name} is not the file that {SPEC_NAME} lists (its sha256 differs); "
                     "fetch the bundle again, or export it again if you changed the model"
                 )
-        # ONNX Runtime follows a graph to weights in a second file, so no ONNX file may escape the check above.
         for stray in sorted(path.glob("*.onnx*")):
             if stray.name not in spec.files:
                 raise BundleError(f"{stray} is not listed in {SPEC_NAME}; remove it or export the bundle again")
+        # A back end follows a graph to weights in other files, which must not escape the check above.
+        for name in spec.files:
+            for other in external_files(path / name) if name.endswith(".onnx") else ():
+                if other not in spec.files:
+                    raise BundleError(
+                        f"{path / name} takes weights from '{other}', which {SPEC_NAME} does not list; "
+                        "export the bundle again, with all its files in one folder"
+                    )
         return cls(path, spec)
 
     def file(self, name: str) -> Path:

@@ -139,3 +139,17 @@ def spec_with():
 def effect() -> np.ndarray:
     """EFFECT above."""
     return EFFECT
+
+
+@pytest.fixture
+def with_weights_in(graphs):
+    """with_weights_in(path, location): a predictor at ``path`` whose weights lie in another file."""
+
+    def save(path: Path, location: str) -> Path:
+        (path.parent / location).parent.mkdir(exist_ok=True)
+        onnx.save_model(
+            onnx.load(graphs["predictor.onnx"]), path, save_as_external_data=True, location=location, size_threshold=0
+        )
+        return path
+
+    return save

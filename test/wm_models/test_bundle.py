@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -71,6 +72,28 @@ def test_graph_that_is_not_listed(bundle):
     with pytest.raises(BundleError) as error:
         Bundle.load(bundle.path)
     one_sentence(error, "predictor.onnx.data", "not listed")
+
+
+@pytest.mark.parametrize("location", ["encoder.data", "weights.bin", "predictor.weights", "sub/predictor.data"])
+def test_weights_in_a_file_that_is_not_listed(bundle, with_weights_in, location):
+    graph = with_weights_in(bundle.path / "predictor.onnx", location)
+    files = {name: hashlib.sha256((bundle.path / name).read_bytes()).hexdigest() for name in bundle.spec.files}
+    edit(bundle, files=files)
+    with pytest.raises(BundleError) as error:
+        Bundle.load(bundle.path)
+    one_sentence(error, str(graph), f"'{location}'", "does not list")
+
+
+def test_weights_in_a_file_that_is_listed(bundle, with_weights_in):
+    with_weights_in(bundle.path / "predictor.onnx", "weights.bin")
+    names = [*bundle.spec.files, "weights.bin"]
+    edit(bundle, files={name: hashlib.sha256((bundle.path / name).read_bytes()).hexdigest() for name in names})
+    assert "weights.bin" in Bundle.load(bundle.path).spec.files
+    weights = bundle.path / "weights.bin"
+    weights.write_bytes(bytes(weights.stat().st_size))
+    with pytest.raises(BundleError) as error:
+        Bundle.load(bundle.path)
+    one_sentence(error, "weights.bin", "sha256")
 
 
 @pytest.mark.parametrize(

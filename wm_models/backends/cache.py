@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from wm_core.errors import BundleError
 
+from ..onnx_file import external_files
 from .base import BackendError
 
 LOG = logging.getLogger(__name__)
@@ -32,20 +33,13 @@ def default_folder() -> Path:
 
 
 def graph_digest(onnx_path: Path) -> str:
-    """sha256 of a graph and of its weights in other files: those in the same folder that the graph names.
-
-    Raises BundleError where a file cannot be read.
-    """
+    """sha256 of a graph and of the other files that its weights lie in. Raises BundleError where one cannot be read."""
     digest = hashlib.sha256()
     try:
-        graph = onnx_path.read_bytes()
-        digest.update(graph)
-        for other in sorted(onnx_path.parent.iterdir()):
-            if other != onnx_path and other.is_file() and other.name.encode() in graph:
-                digest.update(other.name.encode())
-                with other.open("rb") as file:
-                    while block := file.read(1 << 20):
-                        digest.update(block)
+        for path in (onnx_path, *(onnx_path.parent / name for name in external_files(onnx_path))):
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
     except OSError as error:
         raise BundleError(f"cannot read {error.filename}: {error.strerror}; fetch the bundle again") from None
     return digest.hexdigest()

@@ -175,17 +175,19 @@ def test_the_default_folder_is_the_users(monkeypatch):
     assert default_folder() == Path("/home/lab/.cache/wm_bringup/tensorrt")
 
 
-def test_the_digest_covers_weights_in_other_files(tmp_path):
-    graph, weights, other = (tmp_path / name for name in ("predictor.onnx", "predictor.onnx.data", "encoder.onnx"))
-    graph.write_bytes(b"graph, weights in predictor.onnx.data")
+@pytest.mark.parametrize("location", ["predictor.onnx.data", "encoder.data", "weights.bin", "parts/weights"])
+def test_the_digest_covers_weights_in_other_files(tmp_path, location, with_weights_in):
+    weights, other = tmp_path / location, tmp_path / "encoder.onnx"
+    weights.parent.mkdir(exist_ok=True)
+    graph = with_weights_in(tmp_path / "predictor.onnx", location)
     before = graph_digest(graph)
     other.write_bytes(b"of no concern")
     assert graph_digest(graph) == before
-    weights.write_bytes(b"1")
-    with_weights = graph_digest(graph)
-    weights.write_bytes(b"2")
-    assert len({before, with_weights, graph_digest(graph)}) == 3
-    graph.write_bytes(b"another graph, weights in predictor.onnx.data")
-    assert graph_digest(graph) != with_weights
+    weights.write_bytes(bytes(len(weights.read_bytes())))
+    changed = graph_digest(graph)
+    assert changed != before
+    weights.unlink()
+    with pytest.raises(BundleError, match=r"cannot read .*" + location):
+        graph_digest(graph)
     with pytest.raises(BundleError, match=r"cannot read .*proposal.onnx"):
         graph_digest(tmp_path / "proposal.onnx")
