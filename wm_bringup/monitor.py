@@ -247,7 +247,7 @@ class Monitor(Node):
     def _on_target(self, msg: PoseStamped) -> None:
         stamp_s = convert.stamp_to_s(msg.header.stamp)
         try:
-            target: Sequence[float] | NDArray = self._arm.tcp(convert.msg_to_pose(msg))
+            target: Sequence[float] | NDArray[Any] = self._arm.tcp(convert.msg_to_pose(msg))
         except ValueError:
             target = [math.nan] * 6  # that is for the judge to count
         if (

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.utilities import try_shutdown
 
 from wm_controller.node_config import ControllerNodeConfig
 from wm_controller.supervisor import LATCHED
@@ -24,10 +24,11 @@ from wm_core.errors import ConfigError, WmError
 from wm_planner.goals import load_goals
 from wm_ros import params
 from wm_ros.run import begin_ros
+from wm_ros.voices import UNKNOWN
 
 from . import bundles, graph, paths, report
 from .cli import EXIT_CANNOT_RUN
-from .monitor import UNKNOWN, Monitor
+from .monitor import Monitor
 from .processes import NO_LOG_FILES, Processes
 from .terminal import Interrupts, LiveLine, complain, status_of
 
@@ -129,7 +130,7 @@ class PickPlace:
         finally:
             for node in self._executor.get_nodes():
                 node.destroy_node()  # a campaign's next run would still find it in the graph
-            rclpy.try_shutdown()
+            try_shutdown()
 
     # --- the three parts of a run -------------------------------------------------------------------------------------
     def _bring_up(self, declared: graph.Graph) -> Outcome | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,7 +32,7 @@ PACE_S = 0.05
 STAMP_BLUR_S = 0.002
 
 
-def numbers(value: ArrayLike, shape: tuple[int | None, ...], name: str) -> tuple[list, str]:
+def numbers(value: ArrayLike, shape: tuple[int | None, ...], name: str) -> tuple[list[Any], str]:
     """The entries of an array as (nested) floats, and why they are not usable, or "". None in ``shape`` is any length.
 
     There are no entries where the shape is another one.

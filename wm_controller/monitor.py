@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from math import atan2, cos, hypot, isfinite, sin, ulp
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -66,10 +67,10 @@ class EnvelopeMonitor:
     def check(
         self,
         now_s: float,
-        pose: Sequence[float] | NDArray | None,
+        pose: Sequence[float] | NDArray[Any] | None,
         *,
         stopped: bool = False,
-        measured: Sequence[float] | NDArray | None = None,
+        measured: Sequence[float] | NDArray[Any] | None = None,
         gripper: float | None = None,
     ) -> list[str]:
         """Judge one command; returns the kinds violated.
@@ -146,7 +147,7 @@ class EnvelopeMonitor:
         rows: Rows,
         velocity: Vec,
         turning: Vec,
-        measured: Sequence[float] | NDArray,
+        measured: Sequence[float] | NDArray[Any],
         broken: list[str],
     ) -> None:
         assert self._last is not None  # there is a velocity

@@ -6,6 +6,8 @@ calibration; only what goes into a model, or comes out of it, is turned.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,14 +48,16 @@ class TurnedModel(Dynamics):
     def latent_shape(self) -> tuple[int, int]:
         return self._model.latent_shape
 
-    def rollout(self, latent: NDArray, state: NDArray, actions: NDArray) -> tuple[NDArray, NDArray]:
+    def rollout(
+        self, latent: NDArray[Any], state: NDArray[Any], actions: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """As :meth:`Dynamics.rollout`, in the base frame."""
         latents, states = self._model.rollout(
             latent, self._axes.state_to_model(state, self.turn_yaw), self._axes.actions_to_model(actions)
         )
         return latents, self._axes.state_to_base(states, self.turn_yaw)
 
-    def energy(self, latents: NDArray, goal: NDArray) -> NDArray:
+    def energy(self, latents: NDArray[Any], goal: NDArray[Any]) -> NDArray[Any]:
         """As :meth:`Dynamics.energy`: a latent has no axes."""
         return self._model.energy(latents, goal)
 
@@ -68,7 +72,7 @@ class TurnedProposal(Proposal):
     def __init__(self, proposal: Proposal, axes: Axes, turn_yaw: bool) -> None:
         self._proposal, self._axes, self._turn_yaw = proposal, axes, turn_yaw
 
-    def propose(self, latent: NDArray, goal: NDArray, state: Array) -> Proposed:
+    def propose(self, latent: NDArray[Any], goal: NDArray[Any], state: Array) -> Proposed:
         """See :class:`Proposal`."""
         found = self._proposal.propose(latent, goal, self._axes.state_to_model(state, self._turn_yaw))
         candidates = None if found.candidates is None else self._axes.actions_to_base(found.candidates)

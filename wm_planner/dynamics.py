@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -43,10 +43,12 @@ class Dynamics(Protocol):
     @property
     def latent_shape(self) -> tuple[int, int]: ...
 
-    def rollout(self, latent: NDArray, state: NDArray, actions: NDArray) -> tuple[NDArray, NDArray]:
+    def rollout(
+        self, latent: NDArray[Any], state: NDArray[Any], actions: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Latent (T, C), state (7,), actions (N, H, 7) to latents (N, H, T, C) and states (N, H, 7)."""
         ...
 
-    def energy(self, latents: NDArray, goal: NDArray) -> NDArray:
+    def energy(self, latents: NDArray[Any], goal: NDArray[Any]) -> NDArray[Any]:
         """Distance of latents (..., T, C) to a goal (T, C), shape (...); 0 at the goal."""
         ...

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -196,7 +196,7 @@ class Planner:
         except (WmError, TypeError, ValueError, ArithmeticError) as error:
             return self._hold(f"the planner cannot use its input or its model: {error}", started)
 
-    def _plan(self, latent: NDArray, state: Array, stamp_s: float, running: bool, started: float) -> PlanResult:
+    def _plan(self, latent: NDArray[Any], state: Array, stamp_s: float, running: bool, started: float) -> PlanResult:
         refusal = self._refusal(latent, state, stamp_s)
         if refusal or self._goals is None:
             return self._hold(refusal, started)
@@ -219,7 +219,7 @@ class Planner:
             return self._hold(reason, started, goal_energy, problem.infeasible_fraction)
         return self._result(solution, state, problem, goal_energy, started)
 
-    def _refusal(self, latent: NDArray, state: Array, stamp_s: float) -> str:
+    def _refusal(self, latent: NDArray[Any], state: Array, stamp_s: float) -> str:
         """Why nothing can be planned from this input, or ""."""
         if self._goals is None:
             return "no goal images yet"
@@ -232,7 +232,7 @@ class Planner:
                 return f"the {name} holds a number that is not finite"
         return ""
 
-    def _advance(self, goals: Goals, latent: NDArray, state: Array, stamp_s: float, running: bool) -> float:
+    def _advance(self, goals: Goals, latent: NDArray[Any], state: Array, stamp_s: float, running: bool) -> float:
         """Move on over every sub-goal that this frame finishes; the energy to the one that is then present."""
         subgoals = goals.subgoals
         if running:
@@ -246,7 +246,7 @@ class Planner:
             if not running or not np.isfinite(energy) or not subgoals.update(energy, self._moved):
                 return energy
 
-    def _costs(self, goal: NDArray, proposed: Proposed | None, trust: float) -> Sequence[Cost]:
+    def _costs(self, goal: NDArray[Any], proposed: Proposed | None, trust: float) -> Sequence[Cost]:
         costs: list[Cost] = [GoalEnergy(self._model, goal, self.config.energy_mode, self.config.final_weight)]
         if self.config.gripper_switch > 0.0:
             costs.append(GripperSwitch(self.config.gripper_switch))
@@ -263,7 +263,7 @@ class Planner:
         steps = (stamp_s - self._planned_s) / self._model.spec.step_period_s
         return int(np.clip(np.round(steps), 0, self.config.horizon))
 
-    def _propose(self, latent: NDArray, goal: NDArray, state: Array) -> Proposed | None:
+    def _propose(self, latent: NDArray[Any], goal: NDArray[Any], state: Array) -> Proposed | None:
         return None if self._proposal is None else self._proposal.propose(latent, goal, state)
 
     def _breaks_a_guardrail(self, state: Array, actions: Array) -> bool:

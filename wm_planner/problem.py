@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class PlanningProblem:
         model: Dynamics,
         space: ActionSpace,
         limits: Limits,
-        latent: NDArray,
+        latent: NDArray[Any],
         state: Array,
         costs: Sequence[Cost],
     ) -> None:
@@ -69,7 +70,7 @@ class PlanningProblem:
         costs = sum((cost(latents, actions) for cost in self._costs), start=np.zeros(len(actions)))
         return np.where(broken | ~np.isfinite(costs), np.inf, costs)
 
-    def _imagine(self, states: Array, actions: Array) -> NDArray:
+    def _imagine(self, states: Array, actions: Array) -> NDArray[Any]:
         moves = flange_actions(states, actions) if self._flange else actions
         # Copies: what a model does to its inputs must not reach the candidates that were checked.
         latents, _ = self._model.rollout(

@@ -32,7 +32,7 @@ SILENCE_S = 1.0
 class Seen:
     """A latent (T, C), the TCP state (7,) in the base frame that was measured nearest to its stamp, and the stamp."""
 
-    latent: NDArray
+    latent: NDArray[Any]
     state: Array
     stamp: Time
 

@@ -9,6 +9,7 @@ import array
 import math
 import re
 import sys
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -56,7 +57,7 @@ def s_to_stamp(seconds: float) -> Time:
 
 
 # --- images and latents ----------------------------------------------------------------------------------------------
-def _fill(msg: Image, values: NDArray, encoding: str, stamp: Time, frame_id: str) -> Image:
+def _fill(msg: Image, values: NDArray[Any], encoding: str, stamp: Time, frame_id: str) -> Image:
     values = np.ascontiguousarray(values)
     msg.header.stamp, msg.header.frame_id, msg.encoding = stamp, frame_id, encoding
     msg.height, msg.width = values.shape[:2]

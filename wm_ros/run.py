@@ -14,6 +14,7 @@ import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import try_shutdown
 
 from wm_core.errors import ConfigError, WmError, quoted
 
@@ -133,7 +134,7 @@ def run_node(make: Callable[[], WmNode[Any]], args: list[str] | None = None) -> 
                 node.close()
                 node.destroy_node()
         finally:
-            rclpy.try_shutdown()
+            try_shutdown()
     return 0
 
 

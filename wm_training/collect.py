@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -164,7 +165,7 @@ def _take_cube(scene: PandaScene, rng: np.random.Generator) -> None:
     scene.set_arm(pose, 0.8)
 
 
-def run_episode(scene: PandaScene, config: CollectConfig, seed: int, holding: bool = False) -> dict[str, NDArray]:
+def run_episode(scene: PandaScene, config: CollectConfig, seed: int, holding: bool = False) -> dict[str, NDArray[Any]]:
     """One episode: ``frames`` (T+1, px, px, 3) uint8, ``states`` (T+1, 7), ``actions`` (T, 7)."""
     rng = np.random.default_rng(seed)
     scene.reset(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class Episodes:
         if not shards or not (folder / META).exists():
             raise WmError(f"there is no training data in {folder}; collect some with 'wm data generate --out {folder}'")
         self.meta = json.loads((folder / META).read_text())
-        parts: list[dict[str, NDArray]] = []
+        parts: list[dict[str, NDArray[Any]]] = []
         for shard in shards:
             try:
                 with np.load(shard, allow_pickle=False) as file:

@@ -204,7 +204,7 @@ class Trainer:
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def load_model(folder: str | Path) -> tuple[Recipe, dict]:
+def load_model(folder: str | Path) -> tuple[Recipe, dict[str, Any]]:
     """The trained model of a run, in evaluation mode, and the run's set-up. Raises WmError if there is none."""
     path = Path(folder) / CHECKPOINT
     if not path.exists():
@@ -216,7 +216,7 @@ def load_model(folder: str | Path) -> tuple[Recipe, dict]:
     return model.eval(), setup
 
 
-def load_proposal(folder: str | Path, setup: dict) -> nn.Module | None:
+def load_proposal(folder: str | Path, setup: dict[str, Any]) -> nn.Module | None:
     """The trained proposal of a run with this set-up, in evaluation mode; None if the run has none."""
     path = Path(folder) / PROPOSAL
     if not path.exists():

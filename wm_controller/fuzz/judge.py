@@ -15,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import hypot, inf, isfinite, remainder, tau
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,7 @@ class Judge:
         self.limits, self.found = limits, Counter[str]()
         self._execute_steps, self._plan_max_age_s, self._blur_s = execute_steps, plan_max_age_s, blur_s
         self.mode, self._tick_s = "idle", -inf
-        self._pose: NDArray | None = None  # commanded at the last tick
+        self._pose: NDArray[Any] | None = None  # commanded at the last tick
         self._causes: dict[str, float] = {}  # what forbids motion, and from when on
         self._latches: dict[str, float] = {}  # what needs a resume, and since when
         self._run = False  # whether there is a run that somebody started
@@ -101,9 +102,9 @@ class Judge:
         self._fingers: deque[tuple[float, float]] = deque(maxlen=400)  # measured gripper
         self._gripper: float | None = None  # commanded at the last tick
         self._seats: list[float] = []  # values at which the gripper may begin
-        self._track: deque[tuple[float, NDArray, NDArray]] = deque()  # time, arm and target, while running
+        self._track: deque[tuple[float, NDArray[Any], NDArray[Any]]] = deque()  # time, arm and target, while running
         self._well_s: dict[tuple[str, int], float] = {}  # when the arm was last not elsewhere, or led away, in m or rad
-        self._arm: NDArray | None = None
+        self._arm: NDArray[Any] | None = None
         self._arm_s = self._timed_s = -inf  # of its last report, and of the last one that told when it was made
         self._twist: tuple[float, Vec, Vec] = (-inf, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
         self._coasts_until_s = inf  # when a twist must have become zero
@@ -187,7 +188,7 @@ class Judge:
         self._arm, self._rest_first = None, True
         self._licence, self._plan_stamp_s, self._plans_from_s = None, -inf, now_s
 
-    def measured(self, now_s: float, stamp_s: float, pose: NDArray, gripper: float | None) -> None:
+    def measured(self, now_s: float, stamp_s: float, pose: NDArray[Any], gripper: float | None) -> None:
         """A good report of the arm: when it was measured, TCP ``(6,)`` and gripper 0..1, None if that is in trouble."""
         before, since_s = self._arm, stamp_s - self._timed_s
         self._arm_s = stamp_s
@@ -243,7 +244,7 @@ class Judge:
             return "a plan in no run"
         return ""
 
-    def _asked(self, stamp_s: float, deltas: NDArray) -> list[tuple[float, float]]:
+    def _asked(self, stamp_s: float, deltas: NDArray[Any]) -> list[tuple[float, float]]:
         """To where a plan may bring the gripper, from whatever was measured about its stamp."""
         near = [value for at_s, value in self._fingers if abs(at_s - stamp_s) < 0.5]
         if not near:
@@ -257,7 +258,7 @@ class Judge:
 
     # -------------------------------------------------------------------- tick
 
-    def tick(self, now_s: float, pose: NDArray | None, gripper: float | None, mode: str, reason: str) -> None:
+    def tick(self, now_s: float, pose: NDArray[Any] | None, gripper: float | None, mode: str, reason: str) -> None:
         """What left the controller at ``now_s``: TCP ``(6,)`` or None, gripper or None, and how it explains it."""
         dt_s = now_s - self._tick_s
         self._judge_mode(now_s, mode, reason)
@@ -305,7 +306,7 @@ class Judge:
         elif now_s > self._licence.until_s + self.limits.plan_timeout_s + self._blur_s:
             self.blame("ran beyond the horizon of its plan")
 
-    def _judge_motion(self, now_s: float, dt_s: float, pose: NDArray | None, mode: str) -> None:
+    def _judge_motion(self, now_s: float, dt_s: float, pose: NDArray[Any] | None, mode: str) -> None:
         before, last = self.mode, self._pose
         if dt_s > WOKEN_S and pose is not None and self._arm is not None and _apart(pose, self._arm)[0] < 0.005:
             last = None  # it begins anew where the arm is
@@ -330,7 +331,7 @@ class Judge:
                 self.blame("moved while idle")
         self._speed, self._turning = shift / max(dt_s, 1e-3), turn / max(dt_s, 1e-3)
 
-    def _judge_rest(self, now_s: float, dt_s: float, pose: NDArray | None, mode: str) -> None:
+    def _judge_rest(self, now_s: float, dt_s: float, pose: NDArray[Any] | None, mode: str) -> None:
         """An arm that rests: whoever has moved it must not see it pulled back."""
         if mode == "running" or pose is None or self._pose is None or max(_apart(pose, self._pose)) > _TINY:
             self._still_s = now_s
@@ -397,7 +398,7 @@ class Judge:
             pairs = (m.speed_m_s, m.accel_m_s2), (m.rot_speed_rad_s, m.rot_accel_rad_s2)
             self._coasts_until_s = now_s + max(speed / accel if accel > 0.0 else 0.0 for speed, accel in pairs) + 0.06
 
-    def _judge_following(self, now_s: float, pose: NDArray | None, mode: str) -> None:
+    def _judge_following(self, now_s: float, pose: NDArray[Any] | None, mode: str) -> None:
         arm, m = self._arm, self.limits
         if mode != "running" or pose is None or arm is None:
             return self._track.clear()
@@ -426,13 +427,13 @@ class Judge:
                     self.blame(f"ran while the arm was {what}")
 
 
-def _apart(a: NDArray, b: NDArray) -> tuple[float, float]:
+def _apart(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
     """How far two poses ``(6,)`` are apart, m and (as far as the tool points down) rad."""
     x, y, z, *turns = (a - b).tolist()
     return hypot(x, y, z), hypot(*(remainder(turn, tau) for turn in turns))
 
 
-def _lean(pose: Sequence[float] | NDArray) -> float:
+def _lean(pose: Sequence[float] | NDArray[Any]) -> float:
     """How far the tool leans from straight down, rad: the angle of R z to -z."""
     roll, pitch = float(pose[3]), float(pose[4])
     return float(np.arccos(np.clip(-np.cos(pitch) * np.cos(roll), -1.0, 1.0)))

@@ -30,6 +30,7 @@ from wm_core.limits import Limits
 
 from .session import Session
 
+Function = Callable[..., Any]
 #: Of what a replacement is made: the honest method or value that it stands in for.
 Made = Callable[[Any], Any]
 
@@ -84,7 +85,7 @@ def _says(value: Any) -> Made:
     return lambda honest: lambda *args, **more: value
 
 
-def _no_rest(honest: Callable) -> Callable:
+def _no_rest(honest: Function) -> Function:
     def forget_stamps(self: Controller, reason: str) -> None:
         honest(self, reason)
         self._due_rest = ""
@@ -104,7 +105,7 @@ def _table(mode: str, event: str, then: str) -> Made:
     return lambda honest: {**honest, mode: {**honest[mode], event: then}}
 
 
-def _keeps_gripper(honest: Callable) -> Callable:
+def _keeps_gripper(honest: Function) -> Function:
     def begin(self: Controller, now_s: float) -> None:
         gripper = self._gripper
         honest(self, now_s)
@@ -113,7 +114,7 @@ def _keeps_gripper(honest: Callable) -> Callable:
     return begin
 
 
-def _talks(honest: Callable) -> Callable:
+def _talks(honest: Function) -> Function:
     def command(self: Controller) -> Command:
         c = honest(self)
         return Command(c.pose, None if c.pose is None else self._gripper, c.mode, c.reason)
@@ -121,7 +122,7 @@ def _talks(honest: Callable) -> Callable:
     return command
 
 
-def _closes_at_once(honest: Callable) -> Callable:
+def _closes_at_once(honest: Function) -> Function:
     def command(self: Controller) -> Command:
         self._seat = None
         return honest(self)
@@ -129,7 +130,7 @@ def _closes_at_once(honest: Callable) -> Callable:
     return command
 
 
-def _forgets_order(honest: Callable) -> Callable:
+def _forgets_order(honest: Function) -> Function:
     def drop(self: Steps) -> None:
         honest(self)
         self.stamp_s = None
@@ -137,7 +138,7 @@ def _forgets_order(honest: Callable) -> Callable:
     return drop
 
 
-def _ignores_old(honest: Callable) -> Callable:
+def _ignores_old(honest: Function) -> Function:
     def on_robot(self: Watch, health: Any, now_s: float) -> str:
         old = now_s - health.stamp_s > self._config.limits.state_timeout_s
         return "" if old else honest(self, health, now_s)
@@ -145,22 +146,22 @@ def _ignores_old(honest: Callable) -> Callable:
     return on_robot
 
 
-def _follows_on(honest: Callable) -> Callable:
+def _follows_on(honest: Function) -> Function:
     def twist(self: TwistLaw, pose6: Any, now_s: float, holding: bool = False) -> Any:
         return honest(self, pose6, now_s)
 
     return twist
 
 
-def _latches_nothing(honest: Callable) -> Callable:
+def _latches_nothing(honest: Function) -> Function:
     return lambda self, source, reason, latch=False: honest(self, source, reason)
 
 
-def _ends_no_stopped(honest: Callable) -> Callable:
+def _ends_no_stopped(honest: Function) -> Function:
     return lambda self, reason: None if self._supervisor.latched else honest(self, reason)
 
 
-def _starts_anything(honest: Callable) -> Callable:
+def _starts_anything(honest: Function) -> Function:
     def start(self: Controller, now_s: float) -> str:
         if self._supervisor.latched:
             self._supervisor.take("resume")
@@ -171,15 +172,15 @@ def _starts_anything(honest: Callable) -> Callable:
     return start
 
 
-def _starts_again(honest: Callable) -> Callable:
+def _starts_again(honest: Function) -> Function:
     return lambda self, now_s: "started" if self._supervisor.started else honest(self, now_s)
 
 
-def _forgets_nothing(honest: Callable) -> Callable:
+def _forgets_nothing(honest: Function) -> Function:
     return lambda self, from_s: honest(self, -math.inf)
 
 
-def _believes_silence(honest: Callable) -> Callable:
+def _believes_silence(honest: Function) -> Function:
     def tick(self: Controller, now_s: float) -> Command:
         if self._past.newest is not None:
             self._past._poses[-1] = replace(self._past.newest, stamp_s=now_s)
@@ -188,7 +189,7 @@ def _believes_silence(honest: Callable) -> Callable:
     return tick
 
 
-def _counts_stalls(honest: Callable) -> Callable:
+def _counts_stalls(honest: Function) -> Function:
     def tick(self: Controller, now_s: float) -> Command:
         command = honest(self, now_s)
         self._awake_s = now_s
@@ -197,11 +198,11 @@ def _counts_stalls(honest: Callable) -> Callable:
     return tick
 
 
-def _only_whole(honest: Callable) -> Callable:
+def _only_whole(honest: Function) -> Function:
     return lambda components: honest(components) if all(map(math.isfinite, components)) else 0.0
 
 
-def _takes_any_wrench(honest: Callable) -> Callable:
+def _takes_any_wrench(honest: Function) -> Function:
     def on_wrench(self: Watch, stamp_s: float, wrench: Any, now_s: float, unless: str) -> str:
         honest(self, stamp_s, wrench, now_s, unless)
         self._wrong["wrench"] = ""
@@ -210,15 +211,15 @@ def _takes_any_wrench(honest: Callable) -> Callable:
     return on_wrench
 
 
-def _same(honest: Callable) -> Callable:
+def _same(honest: Function) -> Function:
     return lambda self, place: place
 
 
-def _slack(honest: Callable) -> Callable:
+def _slack(honest: Function) -> Function:
     return lambda self, goal, measured: (goal, False)
 
 
-def _unleashed(honest: Callable) -> Callable:
+def _unleashed(honest: Function) -> Function:
     return lambda self, dt_s, measured, shift, turn: honest(self, dt_s, None, shift, turn)
 
 
@@ -226,14 +227,14 @@ def _looser(speed: float, accel: float, jerk: float) -> Made:
     return lambda honest: lambda self, v, a, j: honest(self, speed * v, accel * a, jerk * j)
 
 
-def _wakes_resting(honest: Callable) -> Callable:
+def _wakes_resting(honest: Function) -> Function:
     def wake(self: Controller, since_s: float) -> None:
         self._target.rest()
 
     return wake
 
 
-def _settles_unheard(honest: Callable) -> Callable:
+def _settles_unheard(honest: Function) -> Function:
     def settle(self: Controller, now_s: float) -> None:
         released = self._target.released
         honest(self, now_s)
@@ -246,7 +247,7 @@ def _place(self: Target) -> Any:
     return None if self.position is None else np.array((*self.position, *euler(self.rotation)))
 
 
-def _coasts(honest: Callable) -> Callable:
+def _coasts(honest: Function) -> Function:
     def brake(self: Target, dt_s: float, measured: Any) -> None:
         linear, angular = self._linear.glide.velocity, self._angular.glide.velocity
         self._advance(dt_s, measured, lambda place: linear, lambda facing: angular)

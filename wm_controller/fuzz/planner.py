@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ class Planner:
         period_s = pick(0.0, -1.0, math.nan, 1e-3, 2.5, 2.5, 600.0) if happens("odd period") else self._period_s
         return stamp_s, period_s, self._deltas(steps or int(self._chance.rng.integers(1, 5)))
 
-    def _new_wish(self) -> NDArray:
+    def _new_wish(self) -> NDArray[Any]:
         """Where it wants to go: one step ``(7,)``."""
         wish = self._chance.rng.normal(0, 0.03, 7)
         wish[3:6] *= self._chance.pick(0.0, 4.0, 4.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ class Body:
     def __init__(self, rng: np.random.Generator, lag_s: float) -> None:
         self._rng, self._lag_s = rng, lag_s
         self.state = np.append(DOWN + rng.normal(0, 0.003, 6), rng.choice([0.0, 0.4, 1.0]))
-        self._due: deque[tuple[float, NDArray]] = deque()
+        self._due: deque[tuple[float, NDArray[Any]]] = deque()
         self._ails = dict.fromkeys(AILMENTS, -math.inf)  # until when
         self._wall = self._push = np.zeros(7)
 
@@ -97,7 +98,7 @@ class Body:
         """A person opens or closes the gripper."""
         self.state = np.append(self.state[:6], to)
 
-    def move(self, now_s: float, dt_s: float, target: NDArray | None, gripper: float | None) -> None:
+    def move(self, now_s: float, dt_s: float, target: NDArray[Any] | None, gripper: float | None) -> None:
         """Let ``dt_s`` pass with a commanded TCP ``(6,)`` and gripper."""
         ails = {name for name, until_s in self._ails.items() if now_s < until_s}
         before, state = self.state, self.state.copy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,4 +13,4 @@ Array = NDArray[np.float64]
 class Cost(Protocol):
     """The cost (N,) of imagined latents (N, H, T, C) under actions (N, H, 7); lower is better."""
 
-    def __call__(self, latents: NDArray, actions: Array) -> Array: ...
+    def __call__(self, latents: NDArray[Any], actions: Array) -> Array: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,11 @@ class GoalEnergy:
     """
 
     model: Dynamics
-    goal: NDArray
+    goal: NDArray[Any]
     mode: str = "final"
     final_weight: float = 1.0
 
-    def __call__(self, latents: NDArray, actions: Array) -> Array:
+    def __call__(self, latents: NDArray[Any], actions: Array) -> Array:
         """See :class:`Cost`. Raises ValueError if the model's energies are not one per candidate and step."""
         weights = np.ones(latents.shape[1])
         weights[-1] = self.final_weight

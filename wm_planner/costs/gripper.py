@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,6 @@ class GripperSwitch:
 
     weight: float
 
-    def __call__(self, latents: NDArray, actions: Array) -> Array:
+    def __call__(self, latents: NDArray[Any], actions: Array) -> Array:
         """See :class:`Cost`."""
         return self.weight * np.count_nonzero(actions[..., GRIPPER], axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ class Smoothness:
     weight: float
     step_m: float
 
-    def __call__(self, latents: NDArray, actions: Array) -> Array:
+    def __call__(self, latents: NDArray[Any], actions: Array) -> Array:
         """See :class:`Cost`."""
         if actions.shape[1] < 2 or self.step_m <= 0.0:
             return np.zeros(len(actions))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ class Trust:
     mean: Array
     scale: Array
 
-    def __call__(self, latents: NDArray, actions: Array) -> Array:
+    def __call__(self, latents: NDArray[Any], actions: Array) -> Array:
         """See :class:`Cost`."""
         steps = min(actions.shape[1], len(self.mean))
         away = actions[:, :steps] - self.mean[:steps]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +34,7 @@ class ActionDistribution:
             same = actions[:, GRIPPER, None] == self.space.levels
             self.odds = 0.5 * same + 0.5 / len(self.space.levels)
 
-    def sample(self, normals: NDArray, uniforms: NDArray) -> Array:
+    def sample(self, normals: NDArray[Any], uniforms: NDArray[Any]) -> Array:
         """Candidates (N, H, 7) from normals (N, H, number of continuous dimensions) and uniforms (N, H)."""
         free = self.space.continuous
         actions = samples_fastest(*normals.shape[:2])

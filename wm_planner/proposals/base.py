@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from ..optimisers.base import Proposed
 class Proposal(Protocol):
     """A guess is only ever a candidate: it is projected, checked and scored like any other."""
 
-    def propose(self, latent: NDArray, goal: NDArray, state: NDArray[np.float64]) -> Proposed:
+    def propose(self, latent: NDArray[Any], goal: NDArray[Any], state: NDArray[np.float64]) -> Proposed:
         """A start for the search from a latent and a goal (T, C) and the measured TCP state (7,)."""
         ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +39,7 @@ class OnnxProposal(Proposal):
                     f"{bundle.path / FILE} must have the {kind} {sorted(wanted)}, not {sorted(found)}; export it again"
                 )
 
-    def propose(self, latent: NDArray, goal: NDArray, state: NDArray[np.float64]) -> Proposed:
+    def propose(self, latent: NDArray[Any], goal: NDArray[Any], state: NDArray[np.float64]) -> Proposed:
         """See :class:`Proposal`. Raises ValueError where the graph's answer has another shape or is not finite."""
         out = self._graph.infer(
             {

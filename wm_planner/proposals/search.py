@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,9 +45,9 @@ class SearchProposal(Proposal):
 
     def reset(self) -> None:
         """Forget the last result, so that the next search starts anew."""
-        self._last: tuple[NDArray, Array] | None = None
+        self._last: tuple[NDArray[Any], Array] | None = None
 
-    def propose(self, latent: NDArray, goal: NDArray, state: Array) -> Proposed:
+    def propose(self, latent: NDArray[Any], goal: NDArray[Any], state: Array) -> Proposed:
         """See :class:`Proposal`. Proposes nothing where the model returned no finite energy.
 
         Raises ValueError and BackendError as :meth:`DeviceSearch.plan` does.

@@ -6,7 +6,7 @@ server accepts any number of them. So a goal is sent when the command turns, not
 
 from __future__ import annotations
 
-from rclpy.action import ActionClient
+from rclpy.action.client import ActionClient
 from rclpy.node import Node
 
 from wm_core import install

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rclpy.action import ActionClient
+from rclpy.action.client import ActionClient
 from rclpy.node import Node
 
 from wm_core import install
