@@ -59,7 +59,8 @@ setup(
         "tensorrt-check": ["tensorrt-rtx>=1.7,<2"],
         # transformers: its encoders are compared with ours.
         "dev": [
-            *("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-PyYAML", "import-linter>=2.17,<3"),
+            *("pytest", "pytest-xdist", "pytest-timeout>=2.3,<3", "hypothesis"),
+            *("ruff", "mypy", "types-PyYAML", "import-linter>=2.17,<3"),
             *("openvino>=2026.1,<2027", "transformers>=5,<6"),
         ],
     },

@@ -419,6 +419,7 @@ def test_the_end_of_who_started_it_stops_the_arm(cells: Callable[..., Cell], num
 
 
 # --- services ---------------------------------------------------------------------------------------------------------
+@pytest.mark.timeout(400 * REPEATS)
 @pytest.mark.parametrize("paused", [True, False], ids=["paused", "awake"])
 def test_a_stop_wins_over_all_that_waits(cells: Callable[..., Cell], paused: bool) -> None:
     both = [cells(kind) for kind in KINDS]
