@@ -189,7 +189,7 @@ class Bundle:
         for name, expected in spec.files.items():
             if not (path / name).is_file():
                 raise BundleError(f"{path / name} is missing; fetch the bundle again")
-            if _sha256(path / name) != expected:
+            if sha256(path / name) != expected:
                 raise BundleError(
                     f"{path / name} is not the file that {SPEC_NAME} lists (its sha256 differs); "
                     "fetch the bundle again, or export it again if you changed the model"
@@ -248,7 +248,7 @@ def write_bundle(
                 else:
                     shutil.copyfile(source, new / name)
             text = card() if callable(card) else card
-            spec = dataclasses.replace(spec, files={file.name: _sha256(file) for file in sorted(new.iterdir())})
+            spec = dataclasses.replace(spec, files={file.name: sha256(file) for file in sorted(new.iterdir())})
             listing = yaml.safe_dump(_plain(spec), sort_keys=False, default_flow_style=None, width=120)
             (new / SPEC_NAME).write_text(listing, encoding="utf-8")
             (new / CARD_NAME).write_text(text, encoding="utf-8")
@@ -277,12 +277,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _sha256(path: Path) -> str:
+def sha256(*paths: Path) -> str:
+    """Of files, one after the other. Raises BundleError where one cannot be read."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        for path in paths:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
     except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror}") from None
+        raise BundleError(f"cannot read {error.filename}: {error.strerror}; fetch the bundle again") from None
     return digest.hexdigest()

@@ -10,7 +10,7 @@ from wm_core.errors import BundleError
 
 #: How protobuf writes the entry ("location", path) of TensorProto.external_data (onnx/onnx, onnx.proto): field 1 of
 #: length 8, then field 2. Its length, a varint, and the path follow.
-_LOCATION = re.compile(rb"\x0a\x08location\x12", re.DOTALL)
+_LOCATION = re.compile(rb"\x0a\x08location\x12")
 
 
 def external_files(path: Path) -> list[str]:

@@ -18,6 +18,11 @@ def edit(bundle: Bundle, **changes) -> Path:
     return bundle.path
 
 
+def list_files(bundle: Bundle, *names: str) -> None:
+    """List these files as they are now."""
+    edit(bundle, files={name: hashlib.sha256((bundle.path / name).read_bytes()).hexdigest() for name in names})
+
+
 def one_sentence(error: pytest.ExceptionInfo[BundleError], *words: str) -> None:
     text = str(error.value)
     assert "\n" not in text
@@ -77,8 +82,7 @@ def test_graph_that_is_not_listed(bundle):
 @pytest.mark.parametrize("location", ["encoder.data", "weights.bin", "predictor.weights", "sub/predictor.data"])
 def test_weights_in_a_file_that_is_not_listed(bundle, with_weights_in, location):
     graph = with_weights_in(bundle.path / "predictor.onnx", location)
-    files = {name: hashlib.sha256((bundle.path / name).read_bytes()).hexdigest() for name in bundle.spec.files}
-    edit(bundle, files=files)
+    list_files(bundle, *bundle.spec.files)
     with pytest.raises(BundleError) as error:
         Bundle.load(bundle.path)
     one_sentence(error, str(graph), f"'{location}'", "does not list")
@@ -86,8 +90,7 @@ def test_weights_in_a_file_that_is_not_listed(bundle, with_weights_in, location)
 
 def test_weights_in_a_file_that_is_listed(bundle, with_weights_in):
     with_weights_in(bundle.path / "predictor.onnx", "weights.bin")
-    names = [*bundle.spec.files, "weights.bin"]
-    edit(bundle, files={name: hashlib.sha256((bundle.path / name).read_bytes()).hexdigest() for name in names})
+    list_files(bundle, *bundle.spec.files, "weights.bin")
     assert "weights.bin" in Bundle.load(bundle.path).spec.files
     weights = bundle.path / "weights.bin"
     weights.write_bytes(bytes(weights.stat().st_size))

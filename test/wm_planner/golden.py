@@ -15,12 +15,20 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 
+from wm_controller.node_config import ControllerNodeConfig
 from wm_core import config
-from wm_core.limits import Limits
+from wm_models import architectures
+from wm_models.bundle import ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
+from wm_models.search import Bounds, SearchConfig
+from wm_models.search.device import DeviceSearch
+from wm_models.world_model import WorldModel
+from wm_planner.planner import Planner, PlannerConfig, PlanResult
+from wm_planner.proposals import bundled
+from wm_training.evaluate import Evaluator
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -32,25 +40,18 @@ Arrays = dict[str, np.ndarray]
 
 
 # --- the host path ----------------------------------------------------------------------------------------------------
-def make_planner(preset: str) -> Any:
+def make_planner(preset: str) -> Planner:
     """The planner of the simulated cell with the bundle that ships."""
-    from wm_models.bundle import Bundle
-    from wm_models.world_model import WorldModel
-    from wm_planner.planner import Planner, PlannerConfig
-    from wm_planner.proposals import bundled
-
     bundle = Bundle.load(ROOT / "models" / "panda_pick_place")
     settings = config.load(PlannerConfig, ROOT / "config" / "planner" / f"{preset}.yaml")
-    return Planner(WorldModel(bundle), sim_limits(), settings, bundled(bundle, settings.proposal))
+    return Planner(WorldModel(bundle), sim_arm().limits, settings, bundled(bundle, settings.proposal))
 
 
-def sim_limits() -> Limits:
-    from wm_controller.node_config import ControllerNodeConfig
-
-    return config.load(ControllerNodeConfig, ROOT / "config" / "arms" / "sim.yaml").limits
+def sim_arm() -> ControllerNodeConfig:
+    return config.load(ControllerNodeConfig, ROOT / "config" / "arms" / "sim.yaml")
 
 
-def answer(result: Any) -> Arrays:
+def answer(result: PlanResult) -> Arrays:
     """What is kept of a plan: itself, its cost, and where its elites lead."""
     return {
         "actions": result.actions,
@@ -71,7 +72,7 @@ def replay(preset: str, episode: Arrays) -> Iterator[Arrays]:
 class Recorder:
     """A planner that keeps what it was asked and what it answered, for :class:`Evaluator` to run."""
 
-    def __init__(self, planner: Any) -> None:
+    def __init__(self, planner: Planner) -> None:
         self._planner = planner
         self.goals = np.empty(0)
         self.asked: list[Arrays] = []
@@ -81,7 +82,7 @@ class Recorder:
         self.goals, self.asked, self.answers = goals, [], []
         self._planner.set_goals(goals)
 
-    def plan(self, latent: np.ndarray, state: np.ndarray, stamp_s: float) -> Any:
+    def plan(self, latent: np.ndarray, state: np.ndarray, stamp_s: float) -> PlanResult:
         result = self._planner.plan(latent, state, stamp_s)
         if not result.done:
             self.asked.append({"latents": latent.copy(), "states": state.copy(), "stamps_s": np.float64(stamp_s)})
@@ -95,16 +96,11 @@ class Recorder:
 
 
 def record_host() -> Arrays:
-    from wm_controller.node_config import ControllerNodeConfig
-    from wm_models.bundle import Bundle
-    from wm_models.world_model import WorldModel
-    from wm_training.evaluate import Evaluator
-
     kept: Arrays = {}
     model = WorldModel(Bundle.load(ROOT / "models" / "panda_pick_place"))
     for preset in PRESETS:
         recorder, count, seed = Recorder(make_planner(preset)), 0, FIRST_SEED
-        evaluator = Evaluator(model, recorder, config.load(ControllerNodeConfig, ROOT / "config" / "arms" / "sim.yaml"))
+        evaluator = Evaluator(model, recorder, sim_arm())
         while count < PLANS:
             evaluator.run(seed)
             episode = recorder.episode(PLANS - count)
@@ -144,12 +140,8 @@ STATE = np.array([0.45, 0.05, 0.3, np.pi, 0.0, 0.2, 0.5])
 LOW, HIGH = (-0.075,) * 3 + (0.0,) * 3 + (-0.75,), (0.075,) * 3 + (0.0,) * 3 + (0.75,)
 
 
-def make_predictor() -> Any:
+def make_predictor() -> torch.nn.Module:
     """The architecture of V-JEPA 2-AC's predictor, small, with weights that depend on no version of PyTorch."""
-    import torch
-
-    from wm_models import architectures
-
     rng = np.random.default_rng(7)
     module = architectures.build("vjepa2_ac", "predictor", MODEL)
     weights = {
@@ -177,10 +169,6 @@ def queries(case: Case, name: str) -> Iterator[Arrays]:
 
 def search(case: Case, name: str) -> Iterator[Arrays]:
     """The answers to the queries of one case."""
-    from wm_models.bundle import ActionSpec, BundleSpec, LatentSpec, PreprocessSpec
-    from wm_models.search import Bounds, SearchConfig
-    from wm_models.search.device import DeviceSearch
-
     spec = BundleSpec(
         name="small",
         architecture="vjepa2_ac",

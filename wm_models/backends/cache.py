@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wm_core.errors import BundleError
-
+from ..bundle import sha256
 from ..onnx_file import external_files
 from .base import BackendError
 
@@ -34,15 +33,7 @@ def default_folder() -> Path:
 
 def graph_digest(onnx_path: Path) -> str:
     """sha256 of a graph and of the other files that its weights lie in. Raises BundleError where one cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        for path in (onnx_path, *(onnx_path.parent / name for name in external_files(onnx_path))):
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-    except OSError as error:
-        raise BundleError(f"cannot read {error.filename}: {error.strerror}; fetch the bundle again") from None
-    return digest.hexdigest()
+    return sha256(onnx_path, *(onnx_path.parent / name for name in external_files(onnx_path)))
 
 
 def key(facts: Facts) -> str:

@@ -186,6 +186,9 @@ def test_the_digest_covers_weights_in_other_files(tmp_path, location, with_weigh
     weights.write_bytes(bytes(len(weights.read_bytes())))
     changed = graph_digest(graph)
     assert changed != before
+    content = graph.read_bytes()
+    graph.write_bytes(content + content)
+    assert graph_digest(graph) not in (before, changed)
     weights.unlink()
     with pytest.raises(BundleError, match=r"cannot read .*" + location):
         graph_digest(graph)
