@@ -2,7 +2,11 @@
 
 What cannot be meant is refused by name: unknown keys, wrong types, a key that stands twice, and a key that nobody reads
 because of the value of another one. For the last a dataclass has ``READ_IF``, a class variable: key -> (other key, the
-values of that key for which this one is read), such as ``{"twist": ("kind", ("twist_stream",))}``.
+values of that key for which this one is read), such as ``{"final_weight": ("mode", ("cumulative",))}``.
+
+A section of which there are kinds is a dataclass with a field ``kind`` and a class variable ``KINDS``, a table of
+:mod:`wm_core.kinds`: a file's ``kind:`` says which kind's own dataclass is built. In a mapping of such sections the key
+names the kind where no ``kind:`` does, and null leaves one out that a lower layer has.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import re
 import reprlib
 import types
 import typing
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -167,9 +171,10 @@ def from_layers(cls: type[T], layers: Sequence[tuple[str, dict[str, Any]]], wher
     upper layer leaves unread in a lower one, by choosing another kind, is no fault. Raises ConfigError as
     :func:`from_dict`.
     """
-    merged = _merged(values for _, values in layers)
+    merged = _merged(cls, [values for _, values in layers])
     for index, (place, values) in enumerate(layers):
-        _check(cls, values, merged, [above for _, above in layers[index + 1 :]], _placed(where, [place]))
+        upto = _merged(cls, [below for _, below in layers[: index + 1]])
+        _check(cls, values, upto, merged, [above for _, above in layers[index + 1 :]], _placed(where, [place]))
     try:
         return _build(cls, merged, where)
     except ConfigError as error:
@@ -187,17 +192,87 @@ def _at_fault(cls: Any, layers: Sequence[tuple[str, dict[str, Any]]], where: str
     for layer in layers:
         rest = [other for other in some if other is not layer]
         try:
-            _build(cls, _merged(values for _, values in rest), where)
+            _build(cls, _merged(cls, [values for _, values in rest]), where)
         except ConfigError as error:
             some = rest if str(error) == said else some
     return [place for place, _ in some]
 
 
-def _merged(layers: Iterable[Any]) -> dict[str, Any]:
+def _merged(cls: Any, layers: Sequence[Any]) -> dict[str, Any]:
+    """All layers in one, as ``cls`` reads it: where one chooses another kind, what that kind does not know is gone."""
     merged: dict[str, Any] = {}
     for values in layers:
-        merged = merge(merged, values) if isinstance(values, dict) else merged
+        merged = _over(cls, merged, values) if isinstance(values, dict) else merged
     return merged
+
+
+def _over(cls: Any, base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    out = {**base, **values}
+    kind = _kind(cls, out)
+    if kind is None:
+        return out  # to be refused
+    if kind is not _kind(cls, base):
+        known = {"kind", *(f.name for f in dataclasses.fields(kind) if f.init)}
+        out = {key: value for key, value in out.items() if key in values or key in known}
+    hints = _hints(kind)
+    for key, value in values.items():
+        below = base.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            section = _section(hints[key])[0] if key in hints else None
+            each = _each(hints[key]) if key in hints else None
+            if section is not None:
+                out[key] = _over(section, below, value)
+            elif each is not None:
+                out[key] = {**below, **{k: _entry_over(each, k, below.get(k), v) for k, v in value.items()}}
+            else:
+                out[key] = merge(below, value)
+    return out
+
+
+def _entry_over(cls: Any, name: str, below: Any, value: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(value, dict)):
+        return value
+    return _over(cls, _entry(name, below), value)
+
+
+def _entry(name: str, values: Any) -> Any:
+    """A section in a mapping of kinds, whose key names the kind if it does not."""
+    return {"kind": name, **values} if isinstance(values, dict) else values
+
+
+def _kind(cls: Any, values: Mapping[str, Any]) -> Any:
+    """The dataclass that reads a section; None where it asks for a kind that cannot be had."""
+    try:
+        return _chosen(cls, values, "")
+    except ConfigError:
+        return None
+
+
+def _chosen(cls: Any, values: Mapping[str, Any], where: str) -> Any:
+    """The dataclass that reads a section: ``cls``, or where there are kinds of it the one that it names.
+
+    Raises ConfigError, which begins with ``where``, where that cannot be had.
+    """
+    kinds = vars(cls).get("KINDS")
+    if kinds is None:
+        return cls
+    default = next(f.default for f in dataclasses.fields(cls) if f.name == "kind")
+    name = values.get("kind", default)
+    if name is dataclasses.MISSING:
+        raise ConfigError(f"{where} lacks the key 'kind', one of: {', '.join(kinds)}")
+    if not isinstance(name, str):
+        raise ConfigError(f"{where}: kind must be of type str, not {_said(name)}")
+    try:
+        return kinds.load(name)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _each(hint: Any) -> Any:
+    """The dataclass of each value of a mapping of sections of which there are kinds; None for any other hint."""
+    args = typing.get_args(hint)
+    each = args[1] if typing.get_origin(hint) is dict else None
+    return each if dataclasses.is_dataclass(each) and "KINDS" in vars(each) else None
 
 
 def _placed(where: str, places: Sequence[str]) -> str:
@@ -207,10 +282,16 @@ def _placed(where: str, places: Sequence[str]) -> str:
     return f"{where} ({', '.join(named)}{besides})" if named else where
 
 
-def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any], where: str) -> None:
-    """Raise ConfigError on what is wrong in this one layer; ``merged`` are all layers, ``above`` those over it."""
+def _check(
+    cls: Any, values: Any, upto: Mapping[str, Any], merged: Mapping[str, Any], above: Sequence[Any], where: str
+) -> None:
+    """Raise ConfigError on what is wrong in this one layer.
+
+    ``upto`` are the layers up to this one, ``merged`` all of them, and ``above`` those over it.
+    """
     if not isinstance(values, dict):
         raise ConfigError(f"{where} must be a mapping of keys to values, not {_shown(values)}")
+    cls = _chosen(cls, upto, where)
     hints, known = _hints(cls), {f.name: f for f in dataclasses.fields(cls) if f.init}
     above = [layer for layer in above if isinstance(layer, dict)]
     for key, value in values.items():
@@ -226,12 +307,23 @@ def _check(cls: Any, values: Any, merged: Mapping[str, Any], above: Sequence[Any
                     f"remove '{key}', or set '{other}' to {need}"
                 )
         inner, optional = _section(hints[key])
-        if inner is None:
+        below, whole = _mapping(upto.get(key)), _mapping(merged.get(key))
+        if inner is not None:
+            if not (optional and value is None):
+                _check(inner, value, below, whole, [layer[key] for layer in above if key in layer], f"{where}: {key}")
+        elif (each := _each(hints[key])) is not None and isinstance(value, dict):
+            for name, entry in value.items():
+                if entry is not None:
+                    over = [layer[key][name] for layer in above if name in _mapping(layer.get(key))]
+                    under, all_of_it = (_mapping(_entry(name, view.get(name))) for view in (below, whole))
+                    _check(each, entry, under, all_of_it, over, f"{where}: {key}.{quoted(name)[1:-1]}")
+        else:
             _convert(hints[key], value, f"{where}: {key}")
-        elif not (optional and value is None):
-            inside = merged.get(key)  # none where a layer above puts something else in the place of what holds it
-            inside = inside if isinstance(inside, dict) else {}
-            _check(inner, value, inside, [layer[key] for layer in above if key in layer], f"{where}: {key}")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """What stands in a place of a mapping, empty where a layer above puts something else there."""
+    return value if isinstance(value, dict) else {}
 
 
 def _advice(cls: Any, key: object, value: object = None) -> str:
@@ -261,6 +353,7 @@ _hints: Callable[[Any], dict[str, Any]] = functools.cache(typing.get_type_hints)
 def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
     if not isinstance(values, dict):
         raise ConfigError(f"{where} must be a mapping of keys to values, not {_shown(values)}")
+    cls = _chosen(cls, values, where)
     hints = _hints(cls)
     known = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in values:
@@ -302,6 +395,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise ConfigError(f"{where} must be a mapping, not {_shown(value)}")
+        if _each(hint) is not None:
+            value = {k: _entry(k, v) for k, v in value.items() if v is not None}
         return {k: _convert(args[1], v, f"{where}.{quoted(k)[1:-1]}") for k, v in value.items()}
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         try:

@@ -39,6 +39,17 @@ def shown(text: str, instead: str = "?") -> str:
     return "".join(c if c.isprintable() else instead for c in text)
 
 
+def one_line(error: object, length: int = 200) -> str:
+    """An error's text for a sentence. What is too long loses its middle: libraries begin with where they failed and end
+    with why.
+    """
+    text = " ".join(str(error).split())
+    if len(text) <= length:
+        return text
+    head = length // 3
+    return f"{text[:head]} ... {text[len(text) - (length - head - 5) :]}"
+
+
 def interrupt_in(error: BaseException) -> KeyboardInterrupt | None:
     """The Ctrl-C (or the like) behind ``error``, if it came while a library was imported; None otherwise.
 

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import sys
 
+#: The extra of setup.py that has a library, by the name that the library is imported by.
+_EXTRAS = {
+    "mujoco": "sim",
+    "gym_hil": "sim",
+    "torch": "train",
+    "onnx": "train",
+    "safetensors": "train",
+    "openvino": "openvino",
+    "tensorrt": "tensorrt",
+}
+_PACKAGES = {"onnxruntime": "onnxruntime", "cv2": "opencv-python-headless"}
+
 
 def extra(name: str) -> str:
     """The command that installs one of setup.py's extras where ``./wm`` runs.
@@ -27,3 +39,11 @@ def ros_package(name: str) -> str:
         f"apt-get install ros-$ROS_DISTRO-{name.replace('_', '-')}, or build {name} in a workspace, and source that "
         "workspace where the nodes start"
     )
+
+
+def advice(error: BaseException) -> str:
+    """``"; install it: ..."`` for the end of a sentence about an import that failed, "" where that would not help."""
+    library = str(getattr(error, "name", None)).partition(".")[0]
+    if library in _EXTRAS:
+        return f"; install it: {extra(_EXTRAS[library])}"
+    return f"; install it: {package(_PACKAGES[library])}" if library in _PACKAGES else ""

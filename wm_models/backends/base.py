@@ -132,14 +132,3 @@ def choose(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raises ConfigError unless the option ``name`` has one of the values ``choices``."""
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, not '{value}'")
-
-
-def one_line(error: object, length: int = 200) -> str:
-    """An error's text for a sentence. What is too long loses its middle: libraries begin with where they failed and end
-    with why.
-    """
-    text = " ".join(str(error).split())
-    if len(text) <= length:
-        return text
-    head = length // 3
-    return f"{text[:head]} ... {text[len(text) - (length - head - 5) :]}"

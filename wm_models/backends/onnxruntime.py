@@ -10,9 +10,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from wm_core import install
-from wm_core.errors import BundleError
+from wm_core.errors import BundleError, one_line
 
-from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors, one_line
+from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
 

@@ -12,9 +12,9 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from wm_core.errors import BundleError
+from wm_core.errors import BundleError, one_line
 
-from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors, choose, one_line
+from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors, choose
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 _HEAVY = {"FullyConnected", "MatMul", "Convolution", "Deconvolution", "ScaledDotProductAttention"}

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from wm_core import config
-from wm_core.errors import BundleError, ConfigError
+from wm_core.errors import BundleError, ConfigError, one_line
 
 from ..bundle import SPEC_NAME, BundleSpec
-from .base import one_line
 
 LOG = logging.getLogger(__name__)
 #: An encoder sees one frame at a time, or a handful of goal images.

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from wm_core import config, pose
-from wm_core.errors import BundleError
+from wm_core.errors import BundleError, one_line
 
 from .. import architectures
 from ..bundle import SPEC_NAME, Bundle, BundleSpec
-from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors, choose, one_line
+from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors, choose
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _WINDOW = ("latents", "states", "actions")

@@ -21,11 +21,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from wm_core.errors import BundleError
+from wm_core.errors import BundleError, one_line
 from wm_core.pose import STATE_DIM
 
 from ..architectures.vjepa2_ac import integrate
-from ..backends.base import BackendError, one_line
+from ..backends.base import BackendError
 from ..bundle import BundleSpec
 from . import Bounds, SearchConfig
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from wm_core.errors import BundleError, ConfigError
+from wm_core.errors import BundleError, ConfigError, one_line
 from wm_models.backends import (
     BACKENDS,
     BackendError,
@@ -14,7 +14,6 @@ from wm_models.backends import (
     load_backend,
     load_part,
 )
-from wm_models.backends.base import one_line
 
 
 def test_unknown_back_end(graphs):
