@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wm_core.errors import WmError
+from wm_models import imagination
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 
@@ -42,32 +43,36 @@ class Row:
 
 
 def measure(bundle: Bundle, backend: str, setting: Setting, repeats: int, threads: int) -> Row:
-    """Time the encoder on one frame, and all that a plan asks of the model: rollouts and energies, not the search."""
+    """Time the encoder on one frame, and all that a plan asks of the model: the candidates' prices, not the search."""
     rng = np.random.default_rng(0)
-    model = WorldModel(bundle, backend, threads)
+    encoder = WorldModel(bundle, backend, threads, parts=("encoder",))
+    try:
+        model = imagination.load(bundle, backend, threads)
+    except BaseException:
+        encoder.close()
+        raise
     try:
         frame = rng.integers(0, 256, (1, 256, 256, 3), dtype=np.uint8)
-        latent = model.encode(frame)[0]
-        goal = model.encode(frame[:, ::-1].copy())[0]
+        latent, goal = (model.take(encoder.encode(some)[0]) for some in (frame, frame[:, ::-1].copy()))
         state = np.array([0.5, 0.0, 0.3, np.pi, 0.0, 0.0, 0.0])
         low, high = np.array(bundle.spec.action.low), np.array(bundle.spec.action.high)
         actions = rng.uniform(low, high, (setting.samples, setting.horizon, 7))
 
         def plan() -> None:
             for _ in range(setting.iterations):
-                latents, _ = model.rollout(latent, state, actions)
-                model.energy(latents[:, -1:], goal)
+                model.price(latent, state, actions, goal)
 
-        info = model.info()["predictor"]
+        model.ready(setting.samples, setting.horizon)
         return Row(
             backend,
-            str(info["precision"]),
+            str(model.info()["precision"]),
             threads,
-            _percentiles(lambda: model.encode(frame), max(repeats, 20)),
+            _percentiles(lambda: encoder.encode(frame), max(repeats, 20)),
             _percentiles(plan, repeats),
         )
     finally:
         model.close()
+        encoder.close()
 
 
 def table(bundle: Bundle, backends: Sequence[str], setting: Setting, repeats: int, threads: int) -> Iterator[Row]:

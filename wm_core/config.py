@@ -334,6 +334,7 @@ def _advice(cls: Any, key: object, value: object = None) -> str:
     if advice := meant(key, known):
         return advice
     for name, section in known.items():
+        section = section and (_kind(section, {}) or section)  # of several kinds, the one that there is by default
         if section is not None and key in {f.name for f in dataclasses.fields(section) if f.init}:
             return f"; did you mean '{name}.{key}'?"
     if str(key).isdecimal():

@@ -17,6 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 STATE_DIM = 7
+#: Which of them is the gripper.
+GRIPPER = STATE_DIM - 1
+#: A gripper delta below this means "keep the present command", everywhere in the stack.
+#: Source: V-JEPA 2-AC zeroes planned gripper deltas below 0.25 (facebookresearch/vjepa2, notebooks/utils/mpc_utils.py).
+GRIPPER_DEADBAND = 0.25
 ACTION_NAMES = ("x", "y", "z", "roll", "pitch", "yaw", "gripper")
 
 #: Hand TCP seen from panda_link8 (the flange): -45 degrees about z, then 0.1034 m along z.

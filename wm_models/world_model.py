@@ -85,15 +85,15 @@ class WorldModel:
         not checked here: a latent that is not finite has an energy that is not finite.
         """
         self._part("predictor")
-        start = _finite("latent", latent, self.latent_shape)
-        origin = _finite("state", state, (pose.STATE_DIM,), np.float64)
-        moves = _finite("actions", actions, (None, None, pose.STATE_DIM), np.float64)
+        start = finite("latent", latent, self.latent_shape)
+        origin = finite("state", state, (pose.STATE_DIM,), np.float64)
+        moves = finite("actions", actions, (None, None, pose.STATE_DIM), np.float64)
         samples, horizon = moves.shape[:2]
         # Steps first: what a step writes, and the next one reads, then lies together.
         latents = np.empty((horizon + 1, samples, *start.shape), dtype=np.float32)
         states = np.empty((horizon + 1, samples, pose.STATE_DIM))
         latents[0], states[0] = start, origin
-        chunk = self._chunk(min(horizon, self.spec.history))
+        chunk = self.chunk(horizon)
         for first in range(0, samples, chunk):
             part = slice(first, first + chunk)
             for step in range(horizon):
@@ -118,9 +118,9 @@ class WorldModel:
         latents[step + 1] = out["next_latent"]
         states[step + 1] = out["next_state"] if "next_state" in out else pose.integrate(states[step], moves[:, step])
 
-    def _chunk(self, window: int) -> int:
+    def chunk(self, horizon: int) -> int:
         """How many candidates to run at a time: their windows, what the predictor returns, and its own copy of both."""
-        tokens, channels = self.latent_shape
+        (tokens, channels), window = self.latent_shape, min(horizon, self.spec.history)
         return max(1, int(self._memory_bytes // (2 * (window + 1) * tokens * channels * 4)))
 
     def energy(self, latents: ArrayLike, goal: ArrayLike) -> Float32:
@@ -128,7 +128,7 @@ class WorldModel:
 
         Raises ValueError on another shape or kind, or a goal that is not finite.
         """
-        target = _finite("goal", goal, self.latent_shape)
+        target = finite("goal", goal, self.latent_shape)
         z = np.asarray(latents)
         if z.dtype != np.float32 or z.shape[-2:] != target.shape:
             raise ValueError(f"latents must be float32 of shape (..., T, C), T, C = {target.shape}, not {z.shape}")
@@ -211,7 +211,7 @@ class WorldModel:
                 raise BundleError(f"{where}: '{name}' must have the shape {outputs[name]}, not {array.shape}{again}")
 
 
-def _finite(name: str, value: ArrayLike, shape: tuple[int | None, ...], dtype: Any = np.float32) -> NDArray[Any]:
+def finite(name: str, value: ArrayLike, shape: tuple[int | None, ...], dtype: Any = np.float32) -> NDArray[Any]:
     """The value as a contiguous array of ``dtype``. Raises ValueError on another shape or kind, NaN or infinity."""
     array = np.asarray(value)
     if array.dtype.kind != "f":

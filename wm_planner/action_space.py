@@ -8,26 +8,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wm_core.errors import ConfigError
-from wm_core.pose import STATE_DIM
+from wm_core.pose import GRIPPER, GRIPPER_DEADBAND, STATE_DIM
 
 Array = NDArray[np.float64]
-
-GRIPPER = STATE_DIM - 1
-
-#: A gripper delta below this means "keep the present command", everywhere in the stack.
-#: Source: V-JEPA 2-AC zeroes planned gripper deltas below 0.25 (facebookresearch/vjepa2, notebooks/utils/mpc_utils.py).
-GRIPPER_DEADBAND = 0.25
 
 
 class ActionSpace:
     """The box ``low``..``high`` (7,) of a model's actions. ``low == high`` pins a dimension to that value.
 
     ``gripper_levels`` makes the gripper delta one of a few values; 0, "keep", is always among them.
-    Without levels the gripper delta is continuous, with the stack's dead band around 0.
-    Raises ConfigError where the box is not finite, not 7 wide, or upside down.
+    Without levels the gripper delta is continuous; below ``deadband`` it is 0, so that what is imagined is what will be
+    done. Raises ConfigError where the box is not finite, not 7 wide, or upside down.
     """
 
-    def __init__(self, low: ArrayLike, high: ArrayLike, gripper_levels: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        low: ArrayLike,
+        high: ArrayLike,
+        gripper_levels: Sequence[float] | None = None,
+        deadband: float = GRIPPER_DEADBAND,
+    ) -> None:
+        self._deadband = deadband
         self.low, self.high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         for name, bound in (("low", self.low), ("high", self.high)):
             if bound.shape != (STATE_DIM,) or not np.all(np.isfinite(bound)):
@@ -52,5 +53,5 @@ class ActionSpace:
             middles = (self.levels[1:] + self.levels[:-1]) / 2
             out[..., GRIPPER] = self.levels[np.searchsorted(middles, np.asarray(actions)[..., GRIPPER])]
         elif self.low[GRIPPER] < self.high[GRIPPER]:
-            gripper[np.abs(gripper) < GRIPPER_DEADBAND] = 0.0
+            gripper[np.abs(gripper) < self._deadband] = 0.0
         return out

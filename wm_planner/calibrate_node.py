@@ -23,8 +23,8 @@ import numpy as np
 from wm_core import axes
 from wm_core.errors import WmError
 from wm_core.limits import Limits
+from wm_models import imagination
 from wm_models.bundle import Bundle
-from wm_models.world_model import WorldModel
 from wm_ros import convert
 from wm_ros.diagnostics import Diagnostics, Health
 from wm_ros.node import WmNode
@@ -62,7 +62,7 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
         axes.check(c.out)  # what cannot take them is refused now, not when all moves are made
         bundle = Bundle.load(c.bundle)
         self._name = bundle.spec.name
-        self._model = WorldModel(bundle, c.backend, c.threads, parts=("predictor",))
+        self._model = imagination.load(bundle, c.backend, c.threads, c.memory_mb)
         self._period_s = move_period_s(c.limits, c.longest_m, bundle.spec.step_period_s)
         self._rng = np.random.default_rng(c.seed)  # one for all regions, or each would get the same moves
         self._draw: RandomMoves | None = None  # around where the arm stood; None until it is known where a run begins

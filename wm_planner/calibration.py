@@ -18,9 +18,8 @@ from wm_core.axes import Axes
 from wm_core.errors import ConfigError, WmError
 from wm_core.limits import Limits
 from wm_core.pose import STATE_DIM, difference
-
-from .axes import TurnedModel
-from .dynamics import Dynamics
+from wm_models.imagination import Imagination
+from wm_models.imagination.base import GOAL
 
 Array = NDArray[np.float64]
 
@@ -144,7 +143,7 @@ class Move:
     next_state: Array
 
 
-def infer(model: Dynamics, move: Move) -> Array:
+def infer(model: Imagination, move: Move) -> Array:
     """The translation (2,) in x and y, in metres, that ``model`` believes to see in a move; the rest is as measured.
 
     Raises CalibrationError where the model predicts nothing finite.
@@ -152,14 +151,14 @@ def infer(model: Dynamics, move: Move) -> Array:
     low, high = np.asarray(model.spec.action.low, float), np.asarray(model.spec.action.high, float)
     action = np.clip(difference(move.state, move.next_state), low, high)
     action[6] = 0.0  # the gripper was told to keep
+    before, after = model.take(move.latent), model.take(move.next_latent)
     best, half, size = np.zeros(2), _REACH * high[:2], _GRID
     for _ in range(1 + _FINER):
         line = np.linspace(-1.0, 1.0, size)
         points = best + half * np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
         actions = np.tile(action, (len(points), 1, 1))
         actions[:, 0, :2] = points
-        latents, _ = model.rollout(move.latent, move.state, actions)
-        energies = model.energy(latents[:, -1], move.next_latent)
+        energies = model.price(before, move.state, actions, after)[GOAL][:, -1]
         if not np.any(np.isfinite(energies)):
             raise CalibrationError("the model predicts nothing finite for the moves; check the bundle")
         best = points[np.nanargmin(np.where(np.isfinite(energies), energies, np.nan))]
@@ -228,7 +227,7 @@ def fit_turn(measured: ArrayLike, inferred: ArrayLike, config: CalibrationConfig
 
 
 def calibrate(
-    model: Dynamics, moves: Sequence[Move], axes: Axes | None = None, config: CalibrationConfig | None = None
+    model: Imagination, moves: Sequence[Move], axes: Axes | None = None, config: CalibrationConfig | None = None
 ) -> tuple[Axes, Fit]:
     """The axes of ``model`` for the camera that saw ``moves``, and the last fit, whose yaw is what is left.
 
@@ -238,7 +237,7 @@ def calibrate(
     found = Axes() if axes is None else axes
     measured = np.array([move.next_state[:2] - move.state[:2] for move in moves]).reshape(-1, 2)
     for _ in range(_ROUNDS):
-        turned = TurnedModel(model, found)
+        turned = model.with_axes(found)
         fit = fit_turn(measured, [infer(turned, move) for move in moves] if moves else np.zeros((0, 2)), config)
         yaw = found.yaw_rad + fit.yaw_rad
         found = replace(found, yaw_rad=float(np.arctan2(np.sin(yaw), np.cos(yaw))))

@@ -28,6 +28,8 @@ class SightConfig:
     bundle: str = ""
     backend: str = "onnxruntime"
     threads: int = 1
+    #: Candidates are imagined so many at a time that they fit into this, the model's weights not counted.
+    memory_mb: float = 1024.0
     base_frame: str = "base"
     camera_frame: str = ""
     max_age_s: float = 0.3
@@ -38,6 +40,7 @@ class SightConfig:
     measured: MeasuredConfig = field(default_factory=MeasuredConfig)
 
     def _check_ages(self) -> None:
+        within("memory_mb", self.memory_mb, 1.0, 1e6, "MB")
         within("max_age_s", self.max_age_s, 0.0, HISTORY_S, "s")
         # The controller does not act on an arm that was not heard of for longer either.
         within("max_state_gap_s", self.max_state_gap_s, 0.0, CEILING["state_timeout_s"], "s")

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wm_core.errors import ConfigError, GoalError, WmError
 from wm_core.limits import Limits
+from wm_core.path import integrate_path
 from wm_core.pose import STATE_DIM, difference, euler_to_matrix, rotation_angle
-from wm_models.search import SearchConfig
+from wm_models.imagination import Handle, Imagination
 
 from . import guardrails
 from .action_space import ActionSpace
-from .costs import Cost, GoalEnergy, GripperSwitch, Smoothness, Trust
-from .dynamics import Dynamics
-from .optimisers import Cem, CemConfig, Proposed, Solution
-from .path import integrate_path
+from .costs import Cost, Query
+from .costs.goal import Goal
+from .gates import Gate, Moment
+from .optimisers import OptimiserConfig, Solution
+from .optimisers.cem import CemConfig
 from .problem import PlanningProblem
-from .proposals import Proposal
-from .proposals.base import Remembers
+from .proposals import ProposalConfig
 from .subgoals import SubgoalConfig, Subgoals
 
 Array = NDArray[np.float64]
@@ -39,45 +39,32 @@ NOT_REACHED = "the last goal was not reached: its time was over, or the arm did 
 
 @dataclass(frozen=True)
 class Goals:
-    """Goal latents (n, T, C) that can be planned with, and the walk over them; see :meth:`Planner.prepare`."""
+    """Goals that can be planned with, and the walk over them; see :meth:`Planner.prepare`."""
 
-    latents: NDArray[np.float32]
+    latents: tuple[Handle, ...]
     subgoals: Subgoals
 
 
 @dataclass(frozen=True)
-class PlannerConfig(CemConfig):
-    """The optimiser's fields, and what it optimises. Raises ConfigError on nonsense."""
+class PlannerConfig:
+    """What is planned, and how. Raises ConfigError on nonsense."""
 
-    READ_IF: ClassVar = {"final_weight": ("energy_mode", ("cumulative",))}
-
-    #: "final": energy after the last step. "cumulative": averaged over the steps, the last one weighing final_weight.
-    energy_mode: str = "final"
-    final_weight: float = 1.0
-    #: Price of changing the translation between steps, in units of energy. 0: none.
-    smoothness: float = 0.0
-    #: Price of each step that opens or closes the gripper, in units of energy. 0: none.
-    gripper_switch: float = 0.0
-    #: Start the search from the bundle's learned proposal, which it must then have, ...
-    proposal: bool = False
-    #: ... and the price of leaving it by the largest action in one dimension, as a share of the energy to the goal: far
-    #: from a goal the energy is nearly flat, and small differences of it mean little. 0: none.
-    trust: float = 0.0
-    #: Start the search from one with the bundle's predictor on a GPU, for models too large for the fields above.
-    search: SearchConfig | None = None
+    #: Steps of a plan.
+    horizon: int = 2
+    optimiser: OptimiserConfig = field(default_factory=CemConfig)
+    #: What is minimised: the sum of these. A plan without one that asks the model would lead nowhere.
+    costs: dict[str, Cost] = field(default_factory=lambda: {"goal": Goal()})
+    #: Where the search begins; None: around standing still, or what is left of the last plan.
+    proposal: ProposalConfig | None = None
+    #: What may hold a plan back, besides the guardrails.
+    gates: dict[str, Gate] = field(default_factory=dict)
     subgoals: SubgoalConfig = field(default_factory=SubgoalConfig)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.energy_mode not in ("final", "cumulative"):
-            raise ConfigError(f"planner energy_mode = '{self.energy_mode}' must be 'final' or 'cumulative'")
-        for name in ("final_weight", "smoothness", "gripper_switch", "trust"):
-            if not 0.0 <= getattr(self, name) < np.inf:
-                raise ConfigError(f"planner {name} = {getattr(self, name)} must be a finite number, at least 0")
-        if self.proposal and self.search is not None:
-            raise ConfigError("planner proposal and search are both starts of the search; choose one of them")
-        if self.final_weight == 0.0 and self.horizon == 1:
-            raise ConfigError("planner final_weight = 0 leaves nothing to plan for at horizon 1")
+        if self.horizon < 1:
+            raise ConfigError(f"horizon = {self.horizon} must be at least 1")
+        if not any(cost.terms for cost in self.costs.values()):
+            raise ConfigError("costs has none that asks the model, and a plan would lead nowhere; add goal: {}")
 
 
 @dataclass(frozen=True)
@@ -112,24 +99,29 @@ class PlanResult:
 class Planner:
     """Plans for one model within one set of limits. Not thread-safe: one caller at a time.
 
-    ``model`` is a WorldModel, or anything else with its methods. Raises ConfigError if the model's specification cannot
-    be planned with.
+    Raises ConfigError if the model's specification cannot be planned with, BundleError where its bundle lacks what the
+    configuration asks for.
     """
 
-    def __init__(
-        self, model: Dynamics, limits: Limits, config: PlannerConfig | None = None, proposal: Proposal | None = None
-    ) -> None:
+    def __init__(self, model: Imagination, limits: Limits, config: PlannerConfig | None = None) -> None:
         self.config = PlannerConfig() if config is None else config
-        self._model, self._limits, self._proposal = model, limits, proposal
+        self._model, self._limits = model, limits
         action = model.spec.action
         self._space = ActionSpace(action.low, action.high, action.gripper_levels)
         if not 0.0 < model.spec.step_period_s < np.inf:
             raise ConfigError(f"the model's step_period_s = {model.spec.step_period_s} must be above 0")
         if model.spec.pose_frame not in ("tcp", "flange"):
             raise ConfigError(f"the model's pose_frame = '{model.spec.pose_frame}' must be 'tcp' or 'flange'")
-        self._optimiser = Cem(self.config)
+        # The sum does not depend on the order of a file, to the last bit.
+        self._costs = [cost for _, cost in sorted(self.config.costs.items())]
+        for name in {name for cost in self._costs for name in cost.terms}:
+            model.need_term(name)
+        self._optimiser = self.config.optimiser.make()
+        self._proposal = None if self.config.proposal is None else self.config.proposal.make(model)
+        model.ready(self.config.optimiser.candidates, self.config.horizon)
         self._goals: Goals | None = None
         self._planned_s: float | None = None
+        self._before: tuple[Handle, Array] | None = None  # latent and state of the last plan
         self._began: Array | None = None  # the state of the arm when it began to follow plans
         self._moved = False
 
@@ -153,10 +145,11 @@ class Planner:
             )
         if not np.all(np.isfinite(latents)):
             raise GoalError("a goal latent holds numbers that are not finite; encode the goal images again")
-        gaps = [float(self._model.energy(a, b)) for a, b in pairwise(latents)]
+        handles = tuple(self._model.take(latent) for latent in latents)
+        gaps = [self._model.distance(a, b) for a, b in pairwise(handles)]
         if not np.all(np.isfinite(gaps)):
             raise GoalError("the energy between two goal latents is not finite; encode the goal images again")
-        return Goals(latents, Subgoals(self.config.subgoals, gaps, self._model.spec.step_period_s))
+        return Goals(handles, Subgoals(self.config.subgoals, gaps, self._model.spec.step_period_s))
 
     def take(self, goals: Goals) -> None:
         """Plan with these goals from now on, from the first one."""
@@ -166,9 +159,9 @@ class Planner:
     def reset(self) -> None:
         """Back to the first sub-goal, without a warm start, with the random numbers of the first plan."""
         self._optimiser.reset()
-        if isinstance(self._proposal, Remembers):
+        if self._proposal is not None:
             self._proposal.reset()
-        self._planned_s = self._began = None
+        self._planned_s = self._began = self._before = None
         self._moved = False
         if self._goals is not None:
             self._goals.subgoals.reset()
@@ -200,23 +193,29 @@ class Planner:
         refusal = self._refusal(latent, state, stamp_s)
         if refusal or self._goals is None:
             return self._hold(refusal, started)
-        subgoals = self._goals.subgoals
-        goal_energy = self._advance(self._goals, latent, state, stamp_s, running)
+        subgoals, now = self._goals.subgoals, self._model.take(latent)
+        goal_energy = self._advance(self._goals, now, state, stamp_s, running)
         if not np.isfinite(goal_energy):
             return self._hold("the energy to the goal is not finite; check the model bundle", started)
         if subgoals.done:
             return self._hold("goal reached" if subgoals.reached else NOT_REACHED, started, goal_energy)
 
-        goal = self._goals.latents[subgoals.index]
-        proposed = self._propose(latent, goal, state)
-        costs = self._costs(goal, proposed, self.config.trust * goal_energy)
-        problem = PlanningProblem(self._model, self._space, self._limits, latent, state, costs)
-        solution = self._optimiser.optimise(problem, self._elapsed_steps(stamp_s), proposed)
+        goal, elapsed = self._goals.latents[subgoals.index], self._elapsed_steps(stamp_s)
+        proposal, horizon = self._proposal, self.config.horizon
+        proposed = None if proposal is None else proposal.propose(now, goal, state.copy(), horizon)
+        query = Query(now, goal, state, goal_energy, proposed)
+        problem = PlanningProblem(self._model, self._space, self._limits, horizon, self._costs, query)
+        solution = self._optimiser.optimise(problem, elapsed, proposed)
+        before, self._before = self._before if self._steps_since(stamp_s) == 1.0 else None, (now, state)
         self._planned_s = stamp_s
         if solution is None or self._breaks_a_guardrail(state, solution.actions):
             self._optimiser.reset()
             reason = "no candidate is feasible with a finite energy; check the model bundle and the limits"
             return self._hold(reason, started, goal_energy, problem.infeasible_fraction)
+        moment = Moment(self._model, now, goal, state.copy(), goal_energy, solution.actions.copy(), before)
+        for _, gate in sorted(self.config.gates.items()):
+            if reason := gate(moment):
+                return self._hold(reason, started, goal_energy, problem.infeasible_fraction)
         return self._result(solution, state, problem, goal_energy, started)
 
     def _refusal(self, latent: NDArray[Any], state: Array, stamp_s: float) -> str:
@@ -232,7 +231,7 @@ class Planner:
                 return f"the {name} holds a number that is not finite"
         return ""
 
-    def _advance(self, goals: Goals, latent: NDArray[Any], state: Array, stamp_s: float, running: bool) -> float:
+    def _advance(self, goals: Goals, now: Handle, state: Array, stamp_s: float, running: bool) -> float:
         """Move on over every sub-goal that this frame finishes; the energy to the one that is then present."""
         subgoals = goals.subgoals
         if running:
@@ -242,29 +241,19 @@ class Planner:
         else:
             self.pause()
         while True:
-            energy = float(self._model.energy(latent, goals.latents[subgoals.index]))
+            energy = self._model.distance(now, goals.latents[subgoals.index])
             if not running or not np.isfinite(energy) or not subgoals.update(energy, self._moved):
                 return energy
 
-    def _costs(self, goal: NDArray[Any], proposed: Proposed | None, trust: float) -> Sequence[Cost]:
-        costs: list[Cost] = [GoalEnergy(self._model, goal, self.config.energy_mode, self.config.final_weight)]
-        if self.config.gripper_switch > 0.0:
-            costs.append(GripperSwitch(self.config.gripper_switch))
-        if trust > 0.0 and proposed is not None and proposed.mean is not None:
-            costs.append(Trust(trust, proposed.mean, self._space.high))
-        if self.config.smoothness > 0.0:
-            costs.append(Smoothness(self.config.smoothness, self._limits.step_m))
-        return costs
-
     def _elapsed_steps(self, stamp_s: float) -> int:
         """How many steps of the last plan have passed by now; a clock that jumps counts as none or as all."""
-        if self._planned_s is None:
-            return self.config.horizon
-        steps = (stamp_s - self._planned_s) / self._model.spec.step_period_s
-        return int(np.clip(np.round(steps), 0, self.config.horizon))
+        return int(np.clip(self._steps_since(stamp_s), 0, self.config.horizon))
 
-    def _propose(self, latent: NDArray[Any], goal: NDArray[Any], state: Array) -> Proposed | None:
-        return None if self._proposal is None else self._proposal.propose(latent, goal, state)
+    def _steps_since(self, stamp_s: float) -> float:
+        """Steps of the model since the last plan, rounded; infinite before the first."""
+        if self._planned_s is None:
+            return np.inf
+        return float(np.round((stamp_s - self._planned_s) / self._model.spec.step_period_s))
 
     def _breaks_a_guardrail(self, state: Array, actions: Array) -> bool:
         """The last word, on exactly what would be returned."""

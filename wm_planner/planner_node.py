@@ -17,8 +17,8 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from wm_core.errors import GoalError
+from wm_models import imagination
 from wm_models.bundle import Bundle
-from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Diagnostics, Health, Rolling
 from wm_ros.node import WmNode
@@ -26,12 +26,10 @@ from wm_ros.run import run_node
 from wm_ros.voices import Voices
 from wm_ros.worker import Worker
 
-from .axes import turned
 from .goal_pictures import GoalPictures
 from .goal_sets import GoalSets, Label
 from .node_config import PlannerNodeConfig
 from .planner import Planner, PlanResult
-from .proposals import bundled
 from .role import Role
 from .sight import Seen, Sight
 
@@ -46,11 +44,8 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
     def __init__(self) -> None:
         super().__init__("planner", PlannerNodeConfig)
         c = self.config
-        bundle = Bundle.load(c.bundle)
-        self._model = WorldModel(bundle, c.backend, c.threads, parts=("predictor",))
-        self._proposal = bundled(bundle, c.proposal, c.backend, c.threads, c.search, c.limits)
-        in_base, start = turned(self._model, self._proposal, c.axes)
-        self._planner = Planner(in_base, c.limits, c, start)
+        self._model = imagination.load(Bundle.load(c.bundle), c.backend, c.threads, c.memory_mb, c.axes)
+        self._planner = Planner(self._model, c.limits, c)
         self._period_s = self._model.spec.step_period_s
         self._planned_s = -math.inf
         self._result: PlanResult | None = None
@@ -184,14 +179,12 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         values: dict[str, Any] = {"rate_hz": self._plan_ms.rate_hz(), **self._plan_ms.summary("plan")}
         values |= {**self._latency_ms.summary("frame_to_plan"), "dropped": self._worker.dropped}
         values |= {"left_aside": self._sets.left_aside, "unreadable": self._role.unreadable}
-        values |= {f"backend.{key}": value for key, value in self._model.info()["predictor"].items()}
+        values |= {f"backend.{key}": value for key, value in self._model.info().items()}
         return Health(not why_not, why_not, values | self._figures())
 
     def close(self) -> None:
         self._worker.close()
         self._model.close()
-        if self._proposal is not None:
-            self._proposal.close()
 
 
 def main() -> None:

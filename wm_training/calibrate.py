@@ -11,6 +11,7 @@ from wm_controller.controller import ControllerConfig
 from wm_controller.monitor import EnvelopeMonitor
 from wm_core.axes import Axes
 from wm_core.errors import WmError
+from wm_models.imagination import Imagination
 from wm_models.world_model import WorldModel
 from wm_planner.calibration import CalibrationConfig, CalibrationError, Fit, Move, RandomMoves, calibrate
 from wm_sim.scene import HOME_POSE, PandaScene
@@ -66,7 +67,8 @@ def record_moves(
 
 def calibrate_camera(
     scene: PandaScene,
-    model: WorldModel,
+    encoder: WorldModel,
+    model: Imagination,
     controller: ControllerConfig,
     config: CalibrationConfig,
     centre_m: tuple[float, float],
@@ -88,7 +90,7 @@ def calibrate_camera(
                 f"{np.degrees(MOST_HAND_YAW_RAD):.0f} at most; place the camera more as it stood in training"
             )
         moves = record_moves(
-            scene, model, controller, replace(config, seed=config.seed + number), hand_yaw_rad, progress
+            scene, encoder, controller, replace(config, seed=config.seed + number), hand_yaw_rad, progress
         )
         found, fit = calibrate(model, moves, found, config)
         if abs(found.yaw_rad - hand_yaw_rad) <= HAND_TOLERANCE_RAD:

@@ -80,5 +80,5 @@ def goal_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_planner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A configuration folder: a planner that suits the tiny bundle, which has no proposal."""
     folder = tmp_path_factory.mktemp("config")
-    (folder / "planner.yaml").write_text("samples: 64\niterations: 3\nelites: 8\nproposal: false\n")
+    (folder / "planner.yaml").write_text("optimiser: {samples: 64, iterations: 3, elites: 8}\nproposal: null\n")
     return folder

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from wm_bringup import graph, paths
 from wm_core.config import load
 from wm_core.errors import ConfigError, WmError
+from wm_planner.node_config import PlannerNodeConfig
 from wm_planner.planner import PlannerConfig
 
 
@@ -70,7 +71,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no node 'plannner' \\(did you mean 'planner'\\?\\); there are: controller,"):
         declare(settings={"plannner": {}})
     with pytest.raises(ConfigError, match=r"unknown key 'sampels'; did you mean 'samples'\?"):
-        declare(settings={"planner": {"sampels": 3}})
+        declare(settings={"planner": {"optimiser.sampels": 3}})
+    with pytest.raises(ConfigError, match=r"unknown key 'samples'; did you mean 'optimiser.samples'\?"):
+        declare(settings={"planner": {"samples": 3}})
     with pytest.raises(ConfigError, match="no configuration folder"):
         declare(config=tmp_path / "nowhere")
     (tmp_path / "notes.txt").touch()
@@ -237,8 +240,9 @@ def test_a_planners_preset_means_the_same_when_it_is_layered_over_that_of_the_si
 ) -> None:
     shutil.copyfile(paths.preset("planner", name), tmp_path / "planner.yaml")
     found = asdict(built(declare(config=tmp_path).nodes, "planner"))
-    alone = asdict(load(PlannerConfig, tmp_path / "planner.yaml"))
-    assert {key: found[key] for key in alone} == alone
+    alone = asdict(load(PlannerNodeConfig, tmp_path / "planner.yaml"))
+    same = [field.name for field in fields(PlannerConfig)] + ["backend", "memory_mb"]
+    assert {key: found[key] for key in same} == {key: alone[key] for key in same}
 
 
 @pytest.mark.parametrize(
@@ -257,7 +261,7 @@ def test_a_planners_preset_means_the_same_when_it_is_layered_over_that_of_the_si
         ("controller.yaml", "arm: {kind: twist-stream}", r"did you mean 'twist_stream'\?"),
         ("camera.yaml", "axess: {}", r"camera\.yaml\) has an unknown key 'axess'; did you mean 'axes'\?"),
         ("camera.yaml", "axes: {yaw: 1}", r"camera\.yaml\): axes has an unknown key 'yaw'; did you mean 'yaw_rad'"),
-        ("planner.yaml", "samples: 1\nsamples: 2", r"planner\.yaml has the key 'samples' twice, in the lines 1 and 2"),
+        ("planner.yaml", "horizon: 1\nhorizon: 2", r"planner\.yaml has the key 'horizon' twice, in the lines 1 and 2"),
         ("controller.yaml", "arm: {twist: {}}", "nobody reads 'twist' unless 'kind' is twist_stream, and it is 'pose"),
         (
             "controller.yaml",
@@ -270,7 +274,8 @@ def test_a_planners_preset_means_the_same_when_it_is_layered_over_that_of_the_si
             "nobody reads 'joint_margin_rad' unless 'robot' is fr3 or fer",
         ),
         ("controller.yaml", "max_condition: 9", "nobody reads 'max_condition' unless 'robot'"),
-        ("planner.yaml", "final_weight: 2", "nobody reads 'final_weight' unless 'energy_mode' is cumulative"),
+        ("planner.yaml", "costs: {goal: {final_weight: 2}}", "nobody reads 'final_weight' unless 'mode' is cumul"),
+        ("planner.yaml", "costs: {gaol: {}}", r"costs.gaol: there is no cost 'gaol' \(did you mean 'goal'\?\)"),
     ],
 )
 def test_what_nobody_reads_is_refused_by_name(name: str, text: str, says: str, tmp_path: Path) -> None:
@@ -377,5 +382,5 @@ def test_a_setting_may_be_null_and_a_list_may_mix_numbers() -> None:
 def test_a_real_arm_without_a_planners_preset_is_said(tmp_path: Path) -> None:
     (note,) = declare("real").notes
     assert "no planner preset for a real arm" in note and "defaults" in note and "planner.yaml" in note
-    (tmp_path / "planner.yaml").write_text("samples: 64\n")
+    (tmp_path / "planner.yaml").write_text("horizon: 1\n")
     assert declare("real", config=tmp_path).notes == () == declare().notes

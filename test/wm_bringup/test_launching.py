@@ -160,7 +160,7 @@ def test_interrupted_it_ends_well(launch: Launch, cell: list[str]) -> None:
 def test_parameters_arrive_as_they_were_meant(launch: Launch, cell: list[str], tmp_path: Path) -> None:
     odd = tmp_path / "a: b #c"
     odd.mkdir()
-    (odd / "planner.yaml").write_text("proposal: false\n")
+    (odd / "planner.yaml").write_text("proposal: null\n")
     found = launch(*cell, f"config:={odd}", "dry_run:=true")
     assert f"- '{odd}/planner.yaml'" in found.params["planner_node"]
     assert "kind: none" in found.params["controller_node"] or "arm.kind: none" in found.params["controller_node"]

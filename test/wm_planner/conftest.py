@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wm_models.imagination import Imagination
+
 sys.path.insert(0, str(Path(__file__).parent))  # golden.py
 
 LOW, HIGH = (-0.05,) * 3 + (-0.15,) * 3 + (-0.75,), (0.05,) * 3 + (0.15,) * 3 + (0.75,)
@@ -28,29 +30,38 @@ class Spec:
     action: Range = field(default_factory=Range)
 
 
-class Additive:
+class Additive(Imagination):
     """The latent (1, 7) is a sum of actions, and the energy the mean squared distance. Keeps what it was asked."""
 
-    latent_shape = (1, 7)
-
-    def __init__(self, **spec) -> None:
-        self.spec = Spec(**spec)
+    def __init__(self, axes=None, **spec) -> None:
+        super().__init__(Spec(**spec), (1, 7), axes)
         self.asked: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def rollout(self, latent, state, actions):
+    def take(self, latent):
+        return np.asarray(latent, dtype=np.float32)
+
+    def show(self, latent):
+        return latent
+
+    def imagine(self, now, state, actions):
         self.asked.append((state.copy(), actions.copy()))
-        return (latent + np.cumsum(actions, axis=1)[:, :, None, :]).astype(np.float32), None
+        return (now + np.cumsum(actions, axis=1)[:, :, None, :]).astype(np.float32)
 
     def energy(self, latents, goal):
-        return np.square(np.asarray(latents) - goal).mean(axis=(-2, -1))
+        return np.square(latents - goal).mean(axis=(-2, -1))
 
+    def distance(self, now, goal):
+        return float(Additive.energy(self, now, goal))
 
-class AdditiveStates(Additive):
-    """The same with states, which a model keeps in its own axes."""
+    def _price(self, now, state, actions, goal, terms):
+        latents = self.imagine(now, state, actions)
+        return {name: self.energy(latents, goal) for name in terms}
 
-    def rollout(self, latent, state, actions):
-        latents, _ = super().rollout(latent, state, actions)
-        return latents, state + np.cumsum(actions, axis=1)
+    def _foresee(self, now, state, actions):
+        return self.imagine(now, state, actions[None])[0, -1]
+
+    def info(self):
+        return {"backend": "additive"}
 
 
 class Hostile(Additive):
@@ -72,27 +83,24 @@ class Hostile(Additive):
 
     def __init__(self, mood: str, **spec) -> None:
         super().__init__(**spec)
-        self.mood, self._rng, self._ready = mood, np.random.default_rng(0), False
+        self.mood, self._rng = mood, np.random.default_rng(0)
 
-    def rollout(self, latent, state, actions):
-        self._ready = True
+    def imagine(self, now, state, actions):
         if self.mood == "raise":
             raise ValueError("no")
-        latents = super().rollout(latent, state, actions)[0]
+        latents = super().imagine(now, state, actions)
         if self.mood == "scribble":
             actions *= 1e3
             state += 1.0
-        return (latents[:, 1:] if self.mood == "shape" else latents), None
+        return latents[:, 1:] if self.mood == "shape" else latents
 
     def energy(self, latents, goal):
         energies = super().energy(latents, goal)
-        if not self._ready or np.ndim(energies) == 0:
-            return energies
         noise = self._rng.normal(size=energies.shape)
         return {
             "random": noise,
             "nan": np.full_like(noise, np.nan),
-            "some nan": np.where(noise < 0.5, [np.nan, -np.inf][int(noise.flat[0] > 0)], noise),
+            "some nan": np.where(noise < 0.5, [np.nan, -np.inf][int(np.sum(noise) > 0)], noise),
             "-inf": np.full_like(noise, -np.inf),
             "+inf": np.full_like(noise, np.inf),
             "huge steps": -1e30 * energies,
@@ -104,11 +112,6 @@ class Hostile(Additive):
 @pytest.fixture(scope="session")
 def additive():
     return Additive
-
-
-@pytest.fixture(scope="session")
-def additive_states():
-    return AdditiveStates
 
 
 @pytest.fixture(scope="session")

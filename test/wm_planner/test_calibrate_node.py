@@ -134,16 +134,9 @@ class Rig:
 
 @pytest.fixture
 def start(additive: type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Rig]]:
-    class Model(additive):
-        def rollout(self, latent, state, actions):
-            return super().rollout(latent, state, actions)[0], state + np.cumsum(actions, axis=1)
-
-        def close(self) -> None:
-            pass
-
     spec = SimpleNamespace(name="additive", step_period_s=0.1)
     monkeypatch.setattr(calibrate_node.Bundle, "load", lambda _: SimpleNamespace(spec=spec))
-    monkeypatch.setattr(calibrate_node, "WorldModel", lambda *_, **__: Model())
+    monkeypatch.setattr(calibrate_node.imagination, "load", lambda *_: additive())
     started: list[Rig] = []
 
     def begin(*parameters: str, out: Path = tmp_path / "camera.yaml") -> Rig:

@@ -81,8 +81,8 @@ def moves(additive, state):
 
 
 @pytest.fixture
-def model(additive_states):
-    return additive_states()
+def model(additive):
+    return additive()
 
 
 def test_the_action_between_two_frames_is_found_to_a_tenth_of_a_millimetre(model, moves):
@@ -103,7 +103,7 @@ def test_no_moves_and_no_numbers_are_refused(model, moves, additive):
 
     class Broken(type(model)):
         def energy(self, latents, goal):
-            return np.full(len(latents), np.nan)
+            return np.full(latents.shape[:2], np.nan)
 
     with pytest.raises(CalibrationError, match="nothing finite"):
         calibrate(Broken(), moves)

@@ -5,8 +5,9 @@ import pytest
 
 from wm_core.config import from_dict
 from wm_core.errors import ConfigError
+from wm_models.imagination import Proposed
 from wm_planner.action_space import ActionSpace
-from wm_planner.optimisers import Cem, CemConfig, Proposed
+from wm_planner.optimisers.cem import Cem, CemConfig
 
 SPACE = ActionSpace([-1, -1, -1, 0, 0, 0, -0.75], [1, 1, 1, 0, 0, 0, 0.75], (-0.75, 0.0, 0.75))
 BEST = np.array([[0.3, -0.2, 0.1, 0, 0, 0, 0.75], [0.0, 0.4, -0.6, 0, 0, 0, 0.0]])
@@ -15,7 +16,7 @@ BEST = np.array([[0.3, -0.2, 0.1, 0, 0, 0, 0.75], [0.0, 0.4, -0.6, 0, 0, 0, 0.0]
 class Bowl:
     """Costs are squared distances to ``best``; everything is feasible but what ``refuse`` says."""
 
-    space = SPACE
+    space, horizon = SPACE, 2
     scale = np.array([1, 1, 1, 0, 0, 0, 0.75])
 
     def __init__(self, best=BEST, refuse=None):
@@ -125,10 +126,10 @@ def test_proposals_compete_and_lead():
     np.testing.assert_array_equal(solution.actions, BEST)
     mean = np.concatenate([BEST, np.ones((3, 7))])
     problem.batches.clear()
-    Cem(config).optimise(problem, proposed=Proposed(mean=mean, std=np.full((5, 7), 1e-9)))
-    spread = problem.batches[0][2:, :, :3].std(axis=0)
+    Cem(config).optimise(problem, proposed=Proposed(mean, np.full((5, 7), 1e-9)))
+    spread = problem.batches[0][3:, :, :3].std(axis=0)
     np.testing.assert_allclose(spread, 0.05, rtol=0.5)
-    np.testing.assert_allclose(problem.batches[0][2:, :, :3].mean(axis=0), BEST[:, :3], atol=0.05)
+    np.testing.assert_allclose(problem.batches[0][3:, :, :3].mean(axis=0), BEST[:, :3], atol=0.05)
 
 
 def test_a_short_proposal_is_followed_by_standing_still_and_too_many_are_cut():
@@ -139,7 +140,7 @@ def test_a_short_proposal_is_followed_by_standing_still_and_too_many_are_cut():
 
 
 @pytest.mark.parametrize(
-    "proposed", [{"mean": np.full((2, 7), np.nan)}, {"candidates": np.zeros((2, 7))}, {"std": np.zeros((2, 6))}]
+    "proposed", [{"actions": np.full((2, 7), np.nan)}, {"candidates": np.zeros((2, 7))}, {"spread": np.zeros((2, 6))}]
 )
 def test_a_proposal_that_is_no_plan_is_refused(proposed):
     with pytest.raises(ValueError, match="proposal"):
@@ -149,7 +150,8 @@ def test_a_proposal_that_is_no_plan_is_refused(proposed):
 @pytest.mark.parametrize(
     "values",
     [
-        {"samples": 0}, {"iterations": 0}, {"horizon": 0}, {"elites": 0}, {"kept_elites": 0}, {"elites": 300},
+        {"samples": 0}, {"iterations": 0}, {"elites": 0}, {"kept_elites": -1}, {"elites": 300}, {"warm_std": 1.5},
+        {"momentum_std": 1.0}, {"momentum_gripper": -0.1}, {"initial_std_gripper": float("inf")}, {"answer": "worst"},
         {"kept_elites": 25}, {"momentum": 1.0}, {"momentum": -0.1}, {"momentum": float("nan")}, {"initial_std": -1.0},
         {"initial_std": 0.01}, {"least_std": float("nan")}, {"initial_std": float("inf")}, {"seed": -1}, {"smaples": 3},
     ],

@@ -5,9 +5,9 @@ import pytest
 
 from wm_core import pose
 from wm_core.limits import Limits
+from wm_core.path import integrate_path
 from wm_planner import guardrails
 from wm_planner.guardrails import box, gripper, step, tilt
-from wm_planner.path import integrate_path
 
 PERIOD_S = 0.5
 LIMITS = Limits()  # 0.05 m, 0.15 rad per step; 0.10 m/s and 0.3 rad/s allow the same in half a second

@@ -9,14 +9,22 @@ import pytest
 from wm_core.config import from_dict
 from wm_core.errors import BundleError, ConfigError, GoalError
 from wm_core.limits import Limits
+from wm_core.path import flange_state
 from wm_core.pose import integrate
-from wm_planner.optimisers import Proposed, Solution
-from wm_planner.path import flange_state
+from wm_models.imagination import Proposed
+from wm_planner.costs.goal import Goal
+from wm_planner.costs.smoothness import Smoothness
+from wm_planner.costs.term import Term
+from wm_planner.gates import Gate
+from wm_planner.optimisers import Solution
+from wm_planner.optimisers.cem import CemConfig
 from wm_planner.planner import Planner, PlannerConfig
+from wm_planner.proposals import Proposal, ProposalConfig
 from wm_planner.subgoals import SubgoalConfig
 
 ORIGIN = np.zeros((1, 7), dtype=np.float32)
-SMALL = PlannerConfig(samples=96, iterations=4, elites=12)
+SMALL = PlannerConfig(optimiser=CemConfig(samples=96, iterations=4, elites=12))
+TINY = CemConfig(samples=8, elites=2, kept_elites=1)
 
 
 def goal(*values):
@@ -47,7 +55,7 @@ def test_it_goes_towards_the_goal_as_fast_as_it_may(planner, state):
 
 
 def test_a_goal_within_reach_is_met(additive, state):
-    planner = Planner(additive(), Limits(), PlannerConfig(iterations=12))
+    planner = Planner(additive(), Limits(), PlannerConfig(optimiser=CemConfig(iterations=12)))
     target = goal(0.03, -0.02, 0.04, 0.0, 0.0, 0.1, 0.75)
     planner.set_goals([target])
     result = planner.plan(ORIGIN, state, 0.0)
@@ -152,7 +160,7 @@ def test_new_goals_start_over(planner, state):
 
 def test_a_goal_that_ends_by_its_budget_is_not_reached(additive, state):
     never = SubgoalConfig(budget_steps=2.0, done_budget_steps=2.0)
-    planner = Planner(additive(), Limits(), PlannerConfig(samples=8, elites=2, kept_elites=1, subgoals=never))
+    planner = Planner(additive(), Limits(), PlannerConfig(optimiser=TINY, subgoals=never))
     planner.set_goals([goal(5.0), goal(9.0)])
     for k in range(9):
         result = planner.plan(ORIGIN, integrate(state, [0.01 * k, 0, 0, 0, 0, 0, 0]), 0.5 * k)
@@ -162,7 +170,7 @@ def test_a_goal_that_ends_by_its_budget_is_not_reached(additive, state):
 
 def test_while_the_arm_does_not_follow_no_time_passes_and_no_goal_ends(additive, state):
     never = SubgoalConfig(budget_steps=3.0)
-    planner = Planner(additive(), Limits(), PlannerConfig(samples=8, elites=2, kept_elites=1, subgoals=never))
+    planner = Planner(additive(), Limits(), PlannerConfig(optimiser=TINY, subgoals=never))
     planner.set_goals([goal(5.0), goal(9.0)])
     assert [planner.plan(ORIGIN, state, 0.5 * k).subgoal for k in range(3)] == [0, 0, 0]
     for k in range(3, 60):
@@ -244,7 +252,7 @@ def test_a_model_that_fails_is_a_hold_with_its_words(additive, state, monkeypatc
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(model, "rollout", fail)
+    monkeypatch.setattr(model, "imagine", fail)
     result = planner.plan(ORIGIN, state, 0.0)
     assert result.hold and str(error) in result.reason
 
@@ -253,7 +261,7 @@ def test_an_energy_to_the_goal_that_is_not_finite_is_a_hold(additive, state, mon
     model = additive()
     planner = Planner(model, Limits(), SMALL)
     planner.set_goals([goal(1.0)])
-    monkeypatch.setattr(model, "energy", lambda latents, goal: np.float32("nan"))
+    monkeypatch.setattr(model, "distance", lambda now, goal: float("nan"))
     assert "energy to the goal" in planner.plan(ORIGIN, state, 0.0).reason
 
 
@@ -267,25 +275,73 @@ def test_an_optimiser_that_breaks_a_guardrail_is_not_obeyed(additive, state, mon
     assert result.hold and np.all(result.actions == 0.0)
 
 
+class Guess(Proposal):
+    """A proposal that keeps what it was asked."""
+
+    def __init__(self, found):
+        self.found, self.asked, self.forgotten = found, [], 0
+
+    def propose(self, now, goal, state, horizon):
+        self.asked.append((now.shape, goal.shape, state.shape, horizon))
+        state[:] = np.nan  # of no consequence
+        return self.found
+
+    def reset(self):
+        self.forgotten += 1
+
+
+@dataclasses.dataclass(frozen=True)
+class GuessConfig(ProposalConfig):
+    guess: Guess | None = None
+
+    def make(self, model):
+        return self.guess
+
+
 def test_a_proposal_is_used(additive, state):
-    asked = []
-
-    class Guess:
-        def propose(self, latent, goal, state):
-            asked.append((latent.shape, goal.shape, state.shape))
-            return Proposed(candidates=np.full((1, 2, 7), 0.02))
-
+    guess = Guess(Proposed(candidates=np.full((1, 2, 7), 0.02)))
     model = additive()
-    planner = Planner(model, Limits(), SMALL, Guess())
+    planner = Planner(model, Limits(), dataclasses.replace(SMALL, proposal=GuessConfig(guess=guess)))
     planner.set_goals([goal(1.0)])
     assert not planner.plan(ORIGIN, state, 0.0).hold
-    assert asked == [((1, 7), (1, 7), (7,))]
+    assert guess.asked == [((1, 7), (1, 7), (7,), 2)] and guess.forgotten == 1
     np.testing.assert_allclose(model.asked[0][1][2, 0, :3], 0.02, atol=1e-6)
+
+
+def test_a_gate_turns_a_plan_into_a_hold_and_the_first_sentence_is_said(additive, state):
+    moments = []
+
+    @dataclasses.dataclass(frozen=True)
+    class Shut(Gate):
+        kind: str = "shut"
+        says: str = ""
+
+        def __call__(self, moment):
+            moments.append(moment)
+            return self.says
+
+    gates = {"b": Shut(says="second"), "a": Shut(says=""), "c": Shut(says="third")}
+    planner = Planner(additive(), Limits(), dataclasses.replace(SMALL, gates=gates))
+    planner.set_goals([goal(1.0)])
+    result = planner.plan(ORIGIN, state, 0.0)
+    assert result.hold and result.reason == "second" and np.all(result.actions == 0.0) and len(moments) == 2
+    assert moments[0].before is None and moments[0].plan.shape == (2, 7) and moments[0].plan[0, 0] > 0.0
+    for stamp_s, fresh in ((0.5, True), (0.6, False), (3.0, False)):
+        moments.clear()
+        planner.plan(ORIGIN, state, stamp_s)
+        assert (moments[0].before is not None) == fresh
+
+
+def test_a_term_that_the_bundle_lacks_is_refused_when_the_planner_is_made(additive):
+    costs = {"goal": Goal(), "critic": Term(name="critic")}
+    with pytest.raises(BundleError, match="term_critic"):
+        Planner(additive(), Limits(), PlannerConfig(costs=costs))
 
 
 def test_smoothness_is_priced(additive, state):
     def roughness(weight):
-        config = dataclasses.replace(SMALL, energy_mode="cumulative", smoothness=weight, horizon=3)
+        costs = {"goal": Goal(mode="cumulative"), "smoothness": Smoothness(weight=weight)}
+        config = dataclasses.replace(SMALL, costs=costs, horizon=3)
         planner = Planner(additive(), Limits(), config)
         planner.set_goals([goal(0.05)])
         return np.abs(np.diff(planner.plan(ORIGIN, state, 0.0).actions[:, :3], axis=0)).sum()
@@ -294,11 +350,12 @@ def test_smoothness_is_priced(additive, state):
 
 
 def test_configuration():
-    config = from_dict(PlannerConfig, {"samples": 64, "energy_mode": "cumulative", "subgoals": {"budget_steps": 9}})
-    assert config.samples == 64 and config.subgoals == SubgoalConfig(budget_steps=9.0)
+    config = from_dict(PlannerConfig, {"optimiser": {"samples": 64}, "subgoals": {"budget_steps": 9}})
+    assert config.optimiser == CemConfig(samples=64) and config.subgoals == SubgoalConfig(budget_steps=9.0)
     for values in (
-        {"energy_mode": "sum"}, {"smoothness": -1.0}, {"final_weight": float("nan")}, {"samples": 0},
-        {"horizon": 1, "final_weight": 0.0}, {"subgoals": {"budget": 3}}, {"samples": 2.5}, {"warm_start": 1},
+        {"horizon": 0}, {"optimiser": {"samples": 0}}, {"optimiser": {"kind": "gradient_descent"}}, {"samples": 3},
+        {"subgoals": {"budget": 3}}, {"optimiser": {"samples": 2.5}}, {"optimiser": {"warm_start": 1}},
+        {"proposal": {"kind": "none"}}, {"gates": {"door": {}}},
     ):  # fmt: skip
         with pytest.raises(ConfigError):
             from_dict(PlannerConfig, values)

@@ -31,7 +31,8 @@ class Rig:
     """The node between an encoder, an arm and a controller that say what the test wants."""
 
     def __init__(self, *parameters: str) -> None:
-        given = "bundle:=/bundle", "samples:=16", "elites:=4", "kept_elites:=1", "iterations:=1", *parameters
+        small = [f"optimiser.{size}" for size in ("samples:=16", "elites:=4", "kept_elites:=1", "iterations:=1")]
+        given = "bundle:=/bundle", *small, *parameters
         words = [word for parameter in given for word in ("-p", parameter)]
         rclpy.init(args=["--ros-args", "-r", f"__ns:=/plan{next(_numbers)}", *words])
         self.node = PlannerNode()
@@ -99,16 +100,8 @@ class Rig:
 
 @pytest.fixture
 def start(additive: type, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Rig]]:
-    class Model(additive):
-        def info(self) -> dict:
-            return {"predictor": {}}
-
-        def close(self) -> None:
-            pass
-
     monkeypatch.setattr(planner_node.Bundle, "load", lambda _: SimpleNamespace())
-    monkeypatch.setattr(planner_node, "WorldModel", lambda *_, **__: Model())
-    monkeypatch.setattr(planner_node, "bundled", lambda *_: None)
+    monkeypatch.setattr(planner_node.imagination, "load", lambda *_: additive())
     started: list[Rig] = []
 
     def begin(*parameters: str) -> Rig:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from wm_core import pose
 from wm_core.limits import CEILING, Limits
 from wm_planner import problem
+from wm_planner.costs.goal import Goal
+from wm_planner.optimisers.cem import CemConfig
 from wm_planner.planner import Planner, PlannerConfig
 
 HAIR = 1e-8
@@ -44,7 +46,8 @@ def assert_within_limits(state, actions, limits, period_s, low, high, levels):
 
 
 def plan_once(model, limits, state, mode, horizon):
-    config = PlannerConfig(samples=24, iterations=2, elites=6, horizon=horizon, energy_mode=mode)
+    optimiser = CemConfig(samples=24, iterations=2, elites=6)
+    config = PlannerConfig(horizon=horizon, optimiser=optimiser, costs={"goal": Goal(mode=mode)})
     planner = Planner(model, limits, config)
     planner.set_goals(np.ones((2, 1, 7)))
     with np.errstate(all="ignore"):

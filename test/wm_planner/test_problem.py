@@ -4,7 +4,8 @@ import numpy as np
 
 from wm_core.limits import Limits
 from wm_planner.action_space import ActionSpace
-from wm_planner.costs import GoalEnergy
+from wm_planner.costs import Query
+from wm_planner.costs.goal import Goal
 from wm_planner.problem import PlanningProblem
 
 ORIGIN, GOAL = np.zeros((1, 7), dtype=np.float32), np.ones((1, 7), dtype=np.float32)
@@ -14,7 +15,7 @@ def make(model, state, limits=None):
     action = model.spec.action
     space = ActionSpace(action.low, action.high, action.gripper_levels)
     limits = Limits() if limits is None else limits
-    return PlanningProblem(model, space, limits, ORIGIN, state, [GoalEnergy(model, GOAL)])
+    return PlanningProblem(model, space, limits, 2, [Goal()], Query(ORIGIN, GOAL, state, 1.0))
 
 
 def test_what_breaks_a_guardrail_costs_infinity_whatever_the_model_says(hostile, state):

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wm_core.limits import CEILING, Limits
+from wm_core.path import integrate_path
 from wm_planner import guardrails
 from wm_planner.guardrails.projection import make_feasible
-from wm_planner.path import integrate_path
 
 
 @st.composite

@@ -9,6 +9,7 @@ import pytest
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core import config
 from wm_core.axes import Axes
+from wm_models import imagination
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_planner.calibration import CalibrationConfig, CalibrationError, Fit, calibrate
@@ -24,7 +25,8 @@ HAND_RAD = np.radians(30.0)
 
 @pytest.fixture(scope="module")
 def recorded():
-    model = WorldModel(Bundle.load(ROOT / "models" / "panda_pick_place"))
+    bundle = Bundle.load(ROOT / "models" / "panda_pick_place")
+    encoder, model = WorldModel(bundle, parts=("encoder",)), imagination.load(bundle)
     controller = config.load(ControllerNodeConfig, ROOT / "config" / "arms" / "sim.yaml")
     scene = PandaScene(5, Camera())
     done = []
@@ -32,10 +34,11 @@ def recorded():
     for azimuth_deg, hand_yaw_rad in ((0.0, 0.0), (30.0, HAND_RAD)):
         scene.reset(5)
         scene.turn_camera(azimuth_deg)
-        out[azimuth_deg] = record_moves(scene, model, controller, FEW, hand_yaw_rad, done.append)
+        out[azimuth_deg] = record_moves(scene, encoder, controller, FEW, hand_yaw_rad, done.append)
     cube = scene.cube_position()
     yield model, out, cube, done
     scene.close()
+    encoder.close()
     model.close()
 
 
@@ -87,7 +90,7 @@ class Rounds:
         monkeypatch.setattr(calibration, "calibrate", found)
 
     def run(self):
-        return calibration.calibrate_camera(None, None, None, FEW, (0.5, 0.1))
+        return calibration.calibrate_camera(None, None, None, None, FEW, (0.5, 0.1))
 
 
 def test_the_hand_is_turned_until_it_stands_as_the_axes(monkeypatch):

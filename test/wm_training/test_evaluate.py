@@ -7,10 +7,10 @@ import pytest
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core import config
 from wm_core.errors import WmError
+from wm_models import imagination
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_planner.planner import Planner, PlannerConfig
-from wm_planner.proposals import bundled
 from wm_training.collect import SIM_LIMITS
 from wm_training.evaluate import Evaluator, wilson
 
@@ -29,13 +29,14 @@ def test_wilson(successes, trials, low, high):
 @pytest.fixture(scope="module")
 def evaluator():
     bundle = Bundle.load(ROOT / "models" / "panda_pick_place")
-    model = WorldModel(bundle)
+    model, imagined = WorldModel(bundle, parts=("encoder",)), imagination.load(bundle)
     controller = config.load(ControllerNodeConfig, ROOT / "config" / "arms" / "sim.yaml")
     settings = config.load(PlannerConfig, ROOT / "config" / "planner" / "sim.yaml")
-    made = Evaluator(model, Planner(model, controller.limits, settings, bundled(bundle, settings.proposal)), controller)
+    made = Evaluator(model, Planner(imagined, controller.limits, settings), controller)
     yield made
     made.close()
     model.close()
+    imagined.close()
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from wm_controller.node_config import ControllerNodeConfig
     from wm_core import axes, config
     from wm_core.errors import ConfigError
+    from wm_models import imagination
     from wm_models.bundle import Bundle
     from wm_models.world_model import WorldModel
     from wm_perception.node_config import CameraConfig
@@ -59,13 +60,15 @@ def run(args: argparse.Namespace) -> int:
     settings = CalibrationConfig(moves=args.moves, seed=args.seed)
     controller = config.load(ControllerNodeConfig, args.controller or paths.share() / "config" / "arms" / "sim.yaml")
     bundle = Bundle.load(paths.bundle_folder(args.model))
-    model = WorldModel(bundle, args.backend, args.threads)
+    encoder = WorldModel(bundle, args.backend, args.threads, parts=("encoder",))
+    model = imagination.load(bundle, args.backend, args.threads)
     scene = PandaScene(args.seed, Camera(azimuth_deg=args.camera_azimuth))
     try:
         with tqdm(total=ROUNDS * settings.moves, unit="move", desc=f"up to {ROUNDS} rounds") as bar:
-            found, fit = calibrate_camera(scene, model, controller, settings, tuple(args.centre), bar.update)
+            found, fit = calibrate_camera(scene, encoder, model, controller, settings, tuple(args.centre), bar.update)
     finally:
         scene.close()
+        encoder.close()
         model.close()
     angle, error = np.degrees(found.yaw_rad), np.degrees(fit.error_rad)
     axes.store(args.out, found, f"bundle {bundle.spec.name}, {fit.moves} moves, +-{error:.1f} degrees")

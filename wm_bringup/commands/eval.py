@@ -47,11 +47,10 @@ def run(args: argparse.Namespace) -> int:
     from wm_core import axes, config, results
     from wm_core.errors import WmError
     from wm_models.bundle import Bundle
+    from wm_models.imagination import load as load_imagination
     from wm_models.world_model import WorldModel
     from wm_perception.node_config import CameraConfig
-    from wm_planner.axes import turned
     from wm_planner.planner import Planner, PlannerConfig
-    from wm_planner.proposals import bundled
     from wm_sim.scene import Camera
     from wm_training.collect import FIRST_TRAINING_SEED
     from wm_training.evaluate import Evaluator
@@ -72,15 +71,14 @@ def run(args: argparse.Namespace) -> int:
     controller = config.load(ControllerNodeConfig, args.controller or presets / "arms" / "sim.yaml")
     settings = config.load(PlannerConfig, args.planner or presets / "planner" / "sim.yaml")
     bundle = Bundle.load(paths.bundle_folder(args.model))
-    model = WorldModel(bundle, args.backend, args.threads)
-    proposal = bundled(bundle, settings.proposal, args.backend, args.threads, settings.search, controller.limits)
+    model = WorldModel(bundle, args.backend, args.threads, parts=("encoder",))
     if args.calibration is not None:
         config.load(CameraConfig, args.calibration)  # a key that nobody knows may be a misspelt one of the axes
     calibrated = axes.Axes() if args.calibration is None else axes.load(args.calibration)
     calibrated = replace(calibrated, turned_hand=calibrated.turned_hand or args.turn_hand)
     hand_yaw_rad = calibrated.yaw_rad if calibrated.turned_hand else 0.0
-    planned_with, start = turned(model, proposal, calibrated)
-    planner = Planner(planned_with, controller.limits, settings, start)
+    imagination = load_imagination(bundle, args.backend, args.threads, axes=calibrated)
+    planner = Planner(imagination, controller.limits, settings)
     camera = Camera(azimuth_deg=args.camera_azimuth)
     evaluator = Evaluator(
         model, planner, controller, args.goals, args.max_steps, camera=camera, hand_yaw_rad=hand_yaw_rad
@@ -111,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
         finally:
             evaluator.close()
             model.close()
+            imagination.close()
     if episodes:
         line.end(*evaluator.report(episodes).text().splitlines())
     return 0 if len(episodes) == args.episodes else interrupted.status

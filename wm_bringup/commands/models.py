@@ -69,17 +69,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command.add_argument("--repeats", type=int, default=20, help="plans to time")
     command.add_argument("--threads", type=int, default=1, help="CPU threads of each graph")
 
-    command = add("search", "a whole search on one device, as large models are planned with: time against energy")
+    command = add("search", "whole searches on random queries: time against energy, until fewer samples get as far")
     command.add_argument("bundle", help=BUNDLE_HELP)
-    command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1")
-    command.add_argument("--precision", choices=PRECISIONS, default="float32")
+    command.add_argument("--backend", default="onnxruntime", help=BACKENDS_HELP)
     command.add_argument("--samples", type=int, default=800, help="of the reference; the defaults are V-JEPA 2-AC's")
     command.add_argument("--iterations", type=int, default=10, help="of the reference")
     command.add_argument("--elites", type=int, default=10, help="of the reference")
     command.add_argument("--horizon", type=int, default=1, help="steps per candidate")
-    command.add_argument("--warm-std", type=float, default=0.5, help="of the others, which begin at the last plan")
     command.add_argument("--share", type=float, default=0.99, help="of the reference's fall in energy: what is equal")
-    command.add_argument("--cuda-graph", action="store_true", help="one launch per iteration")
+    command.add_argument("--memory-mb", type=float, default=1024.0, help="for the candidates, weights not counted")
     command.add_argument("--queries", type=int, default=4, help="random starts and goals")
     command.add_argument("--repeats", type=int, default=5, help="plans to time")
     command.add_argument("--threads", type=int, default=1, help="CPU threads")
@@ -199,31 +197,26 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _search(args: argparse.Namespace) -> int:
-    from wm_models import architectures
+    from wm_models import imagination
     from wm_models.bundle import Bundle
-    from wm_models.search import SearchConfig
-    from wm_models.search.bench import cheapest_equal, next_queries, random_queries
-    from wm_models.search.device import DeviceSearch
+    from wm_planner.optimisers.cem import CemConfig
 
-    bundle = Bundle.load(args.bundle)
-    names = "samples", "iterations", "elites", "horizon", "device", "precision", "cuda_graph"
-    reference = SearchConfig(**{name: getattr(args, name) for name in names})
-    predictor = architectures.load(bundle, "predictor")
+    from .. import search_bench
 
-    def make(setting: SearchConfig) -> DeviceSearch:
-        return DeviceSearch(predictor, bundle.spec, setting, threads=args.threads)
-
-    first = make(reference)
-    queries = next_queries(first, random_queries(first, args.queries))
-    first.close()
-    print(f"{args.bundle.name}: {args.device}, {args.precision}, horizon {args.horizon}, {args.queries} queries")
-    print(f"{'rollouts':>10}{'ms p50':>12}{'ms p99':>12}{'energy':>10}{'share of the fall':>20}")
-    found = cheapest_equal(
-        make, reference, queries, share=args.share, repeats=args.repeats, warmup=1, warm_std=args.warm_std
+    reference = CemConfig(
+        samples=args.samples, iterations=args.iterations, elites=args.elites, kept_elites=min(args.elites, 4)
     )
-    for row in found:
-        figures = f"{row['p50_ms']:12.1f}{row['p99_ms']:12.1f}{row['energy']:10.4f}{row['share']:20.3f}"
-        print(f"{row['rollouts']:10}{figures}", flush=True)
+    model = imagination.load(Bundle.load(args.bundle), args.backend, args.threads, args.memory_mb)
+    try:
+        queries = search_bench.random_queries(model, args.queries)
+        print(f"{args.bundle.name}: {args.backend}, horizon {args.horizon}, {args.queries} queries")
+        print(f"{'samples':>10}{'iterations':>12}{'ms p50':>12}{'ms p99':>12}{'energy':>10}{'share of the fall':>20}")
+        rows = search_bench.cheapest_equal(model, reference, args.horizon, queries, args.repeats, args.share)
+        for row in rows:
+            figures = f"{row.p50_ms:12.1f}{row.p99_ms:12.1f}{row.energy:10.4f}{row.share:20.3f}"
+            print(f"{row.setting.samples:10}{row.setting.iterations:12}{figures}", flush=True)
+    finally:
+        model.close()
     return 0
 
 

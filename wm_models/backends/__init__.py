@@ -35,7 +35,16 @@ BACKENDS = {
     "torch": Source("wm_models.backends.torch", "TorchBackend", install.extra("train")),
 }
 
-__all__ = ["BACKENDS", "Backend", "BackendError", "BackendUnavailableError", "available", "load_backend", "load_part"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "BackendError",
+    "BackendUnavailableError",
+    "available",
+    "load_backend",
+    "load_part",
+    "options_of",
+]
 
 
 def load_part(backend: str, bundle: Bundle, part: str, *, threads: int = 1) -> Backend:
@@ -45,8 +54,28 @@ def load_part(backend: str, bundle: Bundle, part: str, *, threads: int = 1) -> B
     a configuration says what runs. Raises BundleError where the bundle lacks the file that this back end runs, and what
     :func:`load_backend` raises.
     """
+    name, options = _parsed(backend)
+    suffix = _find(name).suffix
+    if f"{part}{suffix}" not in bundle.spec.files:
+        how = (
+            "run 'wm models export' on it" if f"{part}.safetensors" in bundle.spec.files else "export it again with it"
+        )
+        raise BundleError(f"the bundle {bundle.path} has no {part}{suffix} for the back end '{name}'; {how}")
+    return load_backend(name, bundle.path / f"{part}.onnx", threads=threads, options=options)
+
+
+def options_of(backend: str) -> tuple[str, Any]:
+    """The name of a back end, and the ``options_class`` of what is said behind it; see :func:`load_part`.
+
+    Raises what :func:`load_backend` raises.
+    """
+    name, options = _parsed(backend)
+    return name, _options(name, options)
+
+
+def _parsed(backend: str) -> tuple[str, dict[str, Any]]:
     name, _, words = backend.partition(":")
-    options = {}
+    options: dict[str, Any] = {}
     for word in filter(None, words.split(",")):
         key, equals, text = word.partition("=")
         if not equals:
@@ -55,13 +84,11 @@ def load_part(backend: str, bundle: Bundle, part: str, *, threads: int = 1) -> B
         if key.strip() in options:
             raise ConfigError(f"{where} gives that option a second time; remove one")
         options[key.strip()] = config.parse_yaml(text, where)
-    suffix = _find(name).suffix
-    if f"{part}{suffix}" not in bundle.spec.files:
-        how = (
-            "run 'wm models export' on it" if f"{part}.safetensors" in bundle.spec.files else "export it again with it"
-        )
-        raise BundleError(f"the bundle {bundle.path} has no {part}{suffix} for the back end '{name}'; {how}")
-    return load_backend(name, bundle.path / f"{part}.onnx", threads=threads, options=options)
+    return name, options
+
+
+def _options(name: str, options: Mapping[str, Any]) -> Any:
+    return config.from_dict(_find(name).options_class, dict(options), f"the configuration of the back end '{name}'")
 
 
 def load_backend(
@@ -76,9 +103,7 @@ def load_backend(
     """
     if threads < 1:
         raise BackendError(f"a back end needs at least one thread, not {threads}")
-    backend = _find(name)
-    chosen = config.from_dict(backend.options_class, dict(options or {}), f"the configuration of the back end '{name}'")
-    return backend.load(Path(onnx_path), threads=threads, options=chosen)
+    return _find(name).load(Path(onnx_path), threads=threads, options=_options(name, options or {}))
 
 
 def available() -> dict[str, str]:

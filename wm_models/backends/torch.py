@@ -31,10 +31,14 @@ _OUTPUTS = {"encoder": ("latent",), "predictor": ("next_latent", "next_state"), 
 
 @dataclass(frozen=True)
 class Options:
-    """``precision`` of weights and arithmetic, inputs and outputs stay float32; ``device`` as torch names it."""
+    """``precision`` of weights and arithmetic, inputs and outputs stay float32; ``device`` as torch names it.
+
+    ``cuda_graph``: on a GPU, what a search asks for time and again is captured once and replayed.
+    """
 
     precision: str = "float32"
     device: str = "cpu"
+    cuda_graph: bool = True
 
     def __post_init__(self) -> None:
         choose("the precision of torch", self.precision, tuple(_DTYPES))

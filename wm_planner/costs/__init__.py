@@ -1,11 +1,7 @@
-"""What a plan is worth, one cost per file."""
+"""What a plan is worth, one cost per file: each a function of actions, poses, and what the model says of them."""
 
 from __future__ import annotations
 
-from .base import Cost
-from .goal import GoalEnergy
-from .gripper import GripperSwitch
-from .smoothness import Smoothness
-from .trust import Trust
+from .base import COSTS, Candidates, Cost, Query
 
-__all__ = ["Cost", "GoalEnergy", "GripperSwitch", "Smoothness", "Trust"]
+__all__ = ["COSTS", "Candidates", "Cost", "Query"]

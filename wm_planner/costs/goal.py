@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..dynamics import Dynamics
-from .base import Array
+from wm_core.errors import ConfigError
+from wm_models.imagination.base import GOAL
+
+from .base import Array, Candidates, Cost
+
+MODES = ("final", "cumulative")
 
 
 @dataclass(frozen=True)
-class GoalEnergy:
-    """Energy to ``goal`` (T, C) after the last step ("final"), or averaged over the steps ("cumulative").
+class Goal(Cost):
+    """Energy to the goal after the last step ("final"), or averaged over the steps ("cumulative").
 
     V-JEPA 2-AC (arXiv 2506.09985) uses the final latent; EB-JEPA found the sum over the rollout better on Two Rooms.
     ``final_weight`` is the last step's weight in the average where every other step's is 1.
     """
 
-    model: Dynamics
-    goal: NDArray[Any]
+    READ_IF: ClassVar = {"final_weight": ("mode", ("cumulative",))}
+
+    kind: str = "goal"
     mode: str = "final"
     final_weight: float = 1.0
 
-    def __call__(self, latents: NDArray[Any], actions: Array) -> Array:
-        """See :class:`Cost`. Raises ValueError if the model's energies are not one per candidate and step."""
-        weights = np.ones(latents.shape[1])
-        weights[-1] = self.final_weight
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ConfigError(f"mode = '{self.mode}' must be 'final' or 'cumulative'")
+        if not 0.0 < self.final_weight < np.inf:
+            raise ConfigError(f"final_weight = {self.final_weight} must be a finite number above 0")
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """See :class:`Cost`."""
+        return (GOAL,)
+
+    def __call__(self, candidates: Candidates) -> Array:
+        """See :class:`Cost`."""
+        energies = candidates.terms[GOAL]
         if self.mode == "final":
-            latents, weights = latents[:, -1:], np.ones(1)
-        energies = np.asarray(self.model.energy(latents, self.goal), dtype=np.float64)
-        if energies.shape != latents.shape[:2]:
-            raise ValueError(f"the model's energies have shape {energies.shape}, not {latents.shape[:2]}")
+            return energies[:, -1]
+        weights = np.ones(energies.shape[1])
+        weights[-1] = self.final_weight
         return energies @ (weights / weights.sum())
+
+
+KIND = Goal

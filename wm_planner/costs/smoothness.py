@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .base import Array
+from .base import Array, Candidates, Cost, check_weight
 
 
 @dataclass(frozen=True)
-class Smoothness:
-    """``weight`` times the mean squared change of the translation between steps, in units of ``step_m``."""
+class Smoothness(Cost):
+    """The mean squared change of the translation between steps, in units of the longest step that the limits allow.
 
-    weight: float
-    step_m: float
+    ``weight`` is in units of energy.
+    """
 
-    def __call__(self, latents: NDArray[Any], actions: Array) -> Array:
+    kind: str = "smoothness"
+    weight: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_weight("weight", self.weight)
+
+    def __call__(self, candidates: Candidates) -> Array:
         """See :class:`Cost`."""
-        if actions.shape[1] < 2 or self.step_m <= 0.0:
+        actions, step_m = candidates.actions, candidates.limits.step_m
+        if actions.shape[1] < 2 or step_m <= 0.0:
             return np.zeros(len(actions))
-        change = np.diff(actions[..., :3], axis=1) / self.step_m
+        change = np.diff(actions[..., :3], axis=1) / step_m
         return self.weight * np.mean(np.sum(change * change, axis=-1), axis=-1)
+
+
+KIND = Smoothness

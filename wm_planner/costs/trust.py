@@ -1,28 +1,39 @@
-"""A price on leaving the learned proposal: far from what was ever done, the predictor's word is worth less."""
+"""A price on leaving the proposal: far from what was ever done, the predictor's word is worth less."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .base import Array
+from .base import Array, Candidates, Cost, check_weight
 
 
 @dataclass(frozen=True)
-class Trust:
-    """``weight`` times the mean squared distance to ``mean`` (H, 7), in units of ``scale`` (7,); pinned ones are 0."""
+class Trust(Cost):
+    """The mean squared distance to the proposed actions, in units of the model's largest action; 0 without a proposal.
 
-    weight: float
-    mean: Array
-    scale: Array
+    ``weight``: the price of leaving it by the largest action in one dimension, as a share of the energy to the goal:
+    far from a goal the energy is nearly flat, and small differences of it mean little.
+    """
 
-    def __call__(self, latents: NDArray[Any], actions: Array) -> Array:
+    kind: str = "trust"
+    weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_weight("weight", self.weight)
+
+    def __call__(self, candidates: Candidates) -> Array:
         """See :class:`Cost`."""
-        steps = min(actions.shape[1], len(self.mean))
-        away = actions[:, :steps] - self.mean[:steps]
-        free = self.scale > 0.0
-        away = away[..., free] / self.scale[free]
-        return self.weight * np.mean(np.sum(away * away, axis=-1), axis=-1)
+        actions, query, scale = candidates.actions, candidates.query, candidates.space.high
+        if query.proposed is None or query.proposed.actions is None:
+            return np.zeros(len(actions))
+        mean = query.proposed.actions
+        steps = min(actions.shape[1], len(mean))
+        away = actions[:, :steps] - mean[:steps]
+        free = scale > 0.0
+        away = away[..., free] / scale[free]
+        return (self.weight * query.goal_energy) * np.mean(np.sum(away * away, axis=-1), axis=-1)
+
+
+KIND = Trust

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from wm_core.limits import Limits
+from wm_core.path import integrate_path
 
-from ..path import integrate_path
 from . import box, gripper, step, tilt
 from .base import Array, Guardrail
 

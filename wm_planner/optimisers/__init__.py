@@ -1,8 +1,7 @@
-"""Search methods, one per file."""
+"""Searches for the cheapest feasible plan, one kind per file."""
 
 from __future__ import annotations
 
-from .base import Optimiser, Problem, Proposed, Solution
-from .cem import Cem, CemConfig
+from .base import OPTIMISERS, Optimiser, OptimiserConfig, Problem, Solution
 
-__all__ = ["Cem", "CemConfig", "Optimiser", "Problem", "Proposed", "Solution"]
+__all__ = ["OPTIMISERS", "Optimiser", "OptimiserConfig", "Problem", "Solution"]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_core.pose import STATE_DIM
+from wm_core.kinds import Kinds
+from wm_models.imagination import Proposed
 
 from ..action_space import ActionSpace
 
 Array = NDArray[np.float64]
+
+OPTIMISERS: Kinds[type[OptimiserConfig]] = Kinds("optimiser", "wm_planner.optimisers")
 
 
 class Problem(Protocol):
@@ -21,6 +24,11 @@ class Problem(Protocol):
 
     @property
     def space(self) -> ActionSpace: ...
+
+    @property
+    def horizon(self) -> int:
+        """Steps of a candidate."""
+        ...
 
     @property
     def scale(self) -> Array:
@@ -34,27 +42,6 @@ class Problem(Protocol):
     def score(self, actions: Array) -> Array:
         """Costs (N,) of candidates (N, H, 7): finite, or +inf for those that may never be chosen."""
         ...
-
-
-@dataclass(frozen=True)
-class Proposed:
-    """A start for the search: candidates (K, H, 7), or a mean and standard deviation (H, 7), or any of them.
-
-    H may differ from the optimiser's horizon: what is too long is cut, what is too short is followed by standing still.
-    Raises ValueError on another shape or on a number that is not finite.
-    """
-
-    candidates: Array | None = None
-    mean: Array | None = None
-    std: Array | None = None
-
-    def __post_init__(self) -> None:
-        for name, rank in (("candidates", 3), ("mean", 2), ("std", 2)):
-            value = getattr(self, name)
-            if value is not None and (value.ndim != rank or value.shape[-1] != STATE_DIM):
-                raise ValueError(f"the proposal's {name} have the shape {value.shape}, not (..., H, {STATE_DIM})")
-            if value is not None and not np.all(np.isfinite(value)):
-                raise ValueError(f"the proposal's {name} hold a number that is not finite")
 
 
 @dataclass(frozen=True)
@@ -80,3 +67,21 @@ class Optimiser(ABC):
 
         ``elapsed_steps`` of the last solution have been executed since; the rest of it is the warm start.
         """
+
+
+@dataclass(frozen=True)
+class OptimiserConfig(ABC):
+    """Which optimiser there is, and its settings."""
+
+    KINDS: ClassVar[Kinds[type[OptimiserConfig]]] = OPTIMISERS
+
+    kind: str = "cem"
+
+    @property
+    @abstractmethod
+    def candidates(self) -> int:
+        """How many candidates are scored at a time, so that a model can get ready for them."""
+
+    @abstractmethod
+    def make(self) -> Optimiser:
+        """The optimiser."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wm_core import pose
-from wm_planner.path import flange_actions, flange_state, integrate_path, samples_fastest
+from wm_core.path import flange_actions, flange_state, integrate_path, samples_fastest
 
 RNG = np.random.default_rng(0)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_core.pose import FLANGE_FROM_HAND_TCP_M_RAD, STATE_DIM, compose, difference, integrate, invert
-
-from .action_space import GRIPPER
+from .pose import FLANGE_FROM_HAND_TCP_M_RAD, GRIPPER, STATE_DIM, compose, difference, integrate, invert
 
 Array = NDArray[np.float64]
 
