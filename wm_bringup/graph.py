@@ -66,8 +66,9 @@ class Cell:
         camera: topic of a camera driver that runs already; None: the camera node of ``config/camera``. Real mode only.
         dry_run: everything runs, but the controller gets an arm that moves nothing.
         seed: of the simulated scene, and of a calibration's moves.
-        config: folder with ``<node>.yaml`` files, layered over the presets ``config/<node>/<mode>.yaml``.
-        settings: parameters by node, above all files: ``{"planner": {"samples": 128}}``.
+        config: folder with ``<node>.yaml`` files, layered over the presets: for the controller the arm's, for the
+            planner the one that the bundle names, for others ``config/<node>/<mode>.yaml``.
+        settings: parameters by node, above all files: ``{"planner": {"optimiser.samples": 128}}``.
         launcher_pid: process by whose life the controller may move the arm; 0: its parent.
         launcher_heartbeat: whether that process publishes ``launcher/heartbeat``, without which nothing moves.
         drop_guards: names of :data:`wm_bringup.guards.GUARDS` that the configuration may drop or loosen.
@@ -152,7 +153,8 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
     )
     if folder is not None:
         presets.check_folder(folder, _MODULES, beside=[arm])
-    files = {name: presets.files(name, mode, folder, arm) for name in (*own, "camera")}
+    shipped = {CONTROLLER: arm, "planner": presets.planner(Path(cell.bundle))}
+    files = {name: presets.files(name, mode, folder, shipped) for name in (*own, "camera")}
     if files["camera"]:  # also where no node of ours reads it all
         params.build(CameraConfig, {CONFIG_PARAMETER: files["camera"]}, "camera")
     # One declaration of the arm serves both; who plans and the controller still apply its limits independently. How the
@@ -173,7 +175,7 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
         configuration(spec)
     if cell.dry_run:  # above all that anybody says; what would be refused without it was refused
         nodes[-1] = replace(nodes[-1], parameters={**nodes[-1].parameters, **_DRY_RUN})
-    unplanned = mode == "real" and brain == "planner" and not files["planner"]
+    unplanned = brain == "planner" and not files["planner"]
     return Graph(tuple(nodes), prepare, (_NO_PLANNER_PRESET,) if unplanned else ())
 
 
@@ -207,8 +209,8 @@ _OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER, "role", "launcher_pid", "launcher
 #: The stand-in has no franka_msgs to report its mode and errors with, and says the same as JSON.
 _MOCK_REPORTS = {"measured.robot_format": "json"}
 _NO_PLANNER_PRESET = (
-    "there is no planner preset for a real arm, so the planner runs with the defaults of its code: give one as "
-    "planner.yaml in the folder of --config (config:=), such as a copy of config/planner/vjepa2_ac.yaml"
+    "the model bundle names no preset for its planner, which runs with the defaults of its code: give it one as "
+    "planner.yaml in the folder of --config (config:=), such as a copy of one of config/planner"
 )
 _SIMULATOR = {"sim": "sim_arm", "mock_crisp": "crisp_arm"}
 #: Node -> its module, and the dataclass there that it is configured by.

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wm_core.config import merge, read_yaml
+from wm_core.config import load, merge, read_yaml
 from wm_core.errors import ConfigError, quoted
 from wm_core.names import nearest, unknown
+from wm_models.bundle import SPEC_NAME, BundleSpec
 
 from . import paths
 
@@ -90,12 +91,29 @@ def _stem(path: Path) -> str:
 _TYPED = ("", ".json", ".toml", ".ini", ".cfg", ".conf", ".txt")
 
 
-def files(node: str, mode: str, folder: Path | None, arm_preset: Path) -> tuple[Path, ...]:
-    """The files of a node, the lowest layer first."""
-    # The planner's preset is that of the simulated cell.
-    shipped = arm_preset if node == "controller" else paths.preset(node, mode if mode == "real" else "sim")
-    own = () if folder is None else (folder / f"{node}.yaml",)
-    return tuple(path.resolve() for path in (shipped, *own) if path.is_file())
+def planner(bundle: Path) -> Path | None:
+    """The preset that a bundle names for its planner; None if it names none, or there is no bundle.
+
+    Raises ConfigError where the bundle's specification cannot be read, or there is no preset of that name.
+    """
+    if not (bundle / SPEC_NAME).is_file():
+        return None  # whoever loads it says so
+    spec = load(BundleSpec, bundle / SPEC_NAME)
+    if not spec.planner:
+        return None
+    if spec.planner in spec.files:
+        return bundle / spec.planner
+    known = {file.stem: file for file in (paths.share() / "config" / "planner").glob("*.yaml")}
+    if spec.planner not in known:
+        raise ConfigError(f"{bundle / SPEC_NAME}: planner: {unknown('planner preset', spec.planner, known)}")
+    return known[spec.planner]
+
+
+def files(node: str, mode: str, folder: Path | None, shipped: Mapping[str, Path | None]) -> tuple[Path, ...]:
+    """The files of a node, the lowest layer first; ``shipped`` are the presets of those that do not go by the mode."""
+    lowest = shipped[node] if node in shipped else paths.preset(node, mode if mode == "real" else "sim")
+    own = None if folder is None else folder / f"{node}.yaml"
+    return tuple(path.resolve() for path in (lowest, own) if path is not None and path.is_file())
 
 
 def said(layers: Iterable[Path]) -> dict[str, Any]:

@@ -117,6 +117,8 @@ class BundleSpec:
     ``history`` is the longest window of frames that the predictor looks back on: imagined frames fill it up, and then
     it slides. ``precision`` is that of the weights in the graphs, whose inputs and outputs are float32 in any case.
     ``trained_on`` is one of TRAINED_ON.
+    ``planner`` is how this model is planned with: a preset of ``config/planner`` by name, or one of ``files`` that ends
+    in ``.yaml``; "" where nothing is known.
     ``model`` is the ``Config`` of the architecture, from which :mod:`wm_models.architectures` builds it again.
     """
 
@@ -131,6 +133,7 @@ class BundleSpec:
     energy: str = "l2"
     history: int = 1
     trained_on: str = ""
+    planner: str = ""
     model: dict[str, Any] = field(default_factory=dict)
     precision: str = "float32"
     format: int = FORMAT
@@ -150,6 +153,11 @@ class BundleSpec:
             self.trained_on in TRAINED_ON,
             f"trained_on must be '{SIMULATOR}', '{NOTHING}' or empty, not '{self.trained_on}'",
         )
+        _require(
+            not self.planner.endswith(".yaml") or self.planner in self.files or not self.files,
+            f"planner = '{self.planner}' is not one of the files",
+        )
+        _require(Path(self.planner).name == self.planner, f"planner = '{self.planner}' must be a plain name")
         for name in self.files:
             _require(
                 Path(name).name == name and name not in (SPEC_NAME, CARD_NAME),

@@ -44,6 +44,7 @@ def import_checkpoint(
         pose_frame=found.pose_frame,
         energy=found.energy,
         history=found.history,
+        planner=found.planner,
         model=model,
     )
     card = _card(spec, f"Imported from `{path.name}` by `wm models import {name}`.\n\n{found.notes}")

@@ -45,6 +45,7 @@ def bundle_spec(setup: dict[str, Any]) -> BundleSpec:
         energy="l2",
         history=getattr(model.sizes, "history", 1),
         trained_on=SIMULATOR,
+        planner=NAME,
         model=setup["model"],
     )
 

@@ -5,14 +5,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from wm_bringup import graph, paths
-from wm_core.config import load
+from wm_core.config import load, read_yaml
 from wm_core.errors import ConfigError, WmError
+from wm_models.bundle import SPEC_NAME
 from wm_planner.node_config import PlannerNodeConfig
 from wm_planner.planner import PlannerConfig
 
@@ -234,15 +236,54 @@ def test_every_nodes_file_is_layered_over_its_preset(tmp_path: Path) -> None:
     assert (camera.fps, camera.width) == (15.0, 640)
 
 
-@pytest.mark.parametrize("name", ["sim", "sim_cem", "vjepa2_ac"])
-def test_a_planners_preset_means_the_same_when_it_is_layered_over_that_of_the_simulated_cell(
-    name: str, tmp_path: Path
-) -> None:
-    shutil.copyfile(paths.preset("planner", name), tmp_path / "planner.yaml")
-    found = asdict(built(declare(config=tmp_path).nodes, "planner"))
-    alone = asdict(load(PlannerNodeConfig, tmp_path / "planner.yaml"))
-    same = [field.name for field in fields(PlannerConfig)] + ["backend", "memory_mb"]
-    assert {key: found[key] for key in same} == {key: alone[key] for key in same}
+@pytest.fixture
+def bundle(tmp_path: Path) -> Callable[[str], Path]:
+    """bundle(the preset that it names, its files) -> its folder, of which the graph reads no more than this."""
+
+    def make(planner: str, **files: str) -> Path:
+        folder = tmp_path / "bundle"
+        folder.mkdir()
+        spec = read_yaml(paths.bundle_folder(paths.DEFAULT_BUNDLE) / SPEC_NAME)
+        spec |= {"planner": planner, "files": {f"{name}.yaml": "0" for name in files}}
+        (folder / SPEC_NAME).write_text(yaml.safe_dump(spec))
+        for name, text in files.items():
+            (folder / f"{name}.yaml").write_text(text)
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("mode", graph.MODES)
+@pytest.mark.parametrize("name", ["panda_pick_place", "panda_pick_place_cem", "vjepa2_ac"])
+def test_a_bundle_names_the_preset_of_its_planner(bundle: Callable[..., Path], name: str, mode: str) -> None:
+    made = declare(mode, bundle=bundle(name))
+    alone = load(PlannerNodeConfig, paths.preset("planner", name))
+    found = built(made.nodes, "planner")
+    for key in (*(field.name for field in fields(PlannerConfig)), "backend", "memory_mb"):
+        assert getattr(found, key) == getattr(alone, key)
+    assert made.notes == ()
+
+
+def test_a_bundle_may_bring_the_preset_itself(bundle: Callable[..., Path], tmp_path: Path) -> None:
+    folder = bundle("how.yaml", how="horizon: 3\noptimiser: {samples: 48}\n")
+    found = built(declare(bundle=folder).nodes, "planner")
+    assert (found.horizon, found.optimiser.samples) == (3, 48)
+    (tmp_path / "planner.yaml").write_text("optimiser: {samples: 32}\n")
+    found = built(declare(bundle=folder, config=tmp_path).nodes, "planner")
+    assert (found.horizon, found.optimiser.samples) == (3, 32)
+    (folder / "how.yaml").write_text("limits: {speed_m_s: 0.2}\n")
+    with pytest.raises(ConfigError, match=r"nobody reads 'limits' in .*how\.yaml"):
+        declare(bundle=folder)
+
+
+def test_a_bundle_that_names_what_there_is_not_is_refused(bundle: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigError, match=r"bundle\.yaml: planner: there is no planner preset 'panda' .*vjepa2_ac"):
+        declare(bundle=bundle("panda"))
+
+
+def test_a_bundle_that_names_none_is_said(bundle: Callable[..., Path]) -> None:
+    (note,) = declare("real", bundle=bundle("")).notes
+    assert "names no preset for its planner" in note
 
 
 @pytest.mark.parametrize(
@@ -379,8 +420,8 @@ def test_a_setting_may_be_null_and_a_list_may_mix_numbers() -> None:
     assert built(nodes, "planner").limits.box_min_m == (0.3, 0.0, 0.1)
 
 
-def test_a_real_arm_without_a_planners_preset_is_said(tmp_path: Path) -> None:
+def test_a_planner_without_a_preset_is_said(tmp_path: Path) -> None:
     (note,) = declare("real").notes
-    assert "no planner preset for a real arm" in note and "defaults" in note and "planner.yaml" in note
+    assert "names no preset for its planner" in note and "defaults" in note and "planner.yaml" in note
     (tmp_path / "planner.yaml").write_text("horizon: 1\n")
-    assert declare("real", config=tmp_path).notes == () == declare().notes
+    assert declare("real", config=tmp_path).notes == () == declare(bundle=paths.bundle_folder("panda_pick_place")).notes

@@ -36,7 +36,8 @@ from wm_training.evaluate import Evaluator
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 HOST, DEVICE = FOLDER / "golden_host.npz", FOLDER / "golden_device.npz"
-PRESETS = ("sim", "sim_cem")
+#: The presets by the names that they had when the plans were recorded.
+PRESETS = {"sim": "panda_pick_place", "sim_cem": "panda_pick_place_cem"}
 #: Plans of each preset, and the scene of its first episode: one that nothing is scored or trained on.
 PLANS, FIRST_SEED = 50, 900
 Arrays = dict[str, np.ndarray]
@@ -46,7 +47,7 @@ Arrays = dict[str, np.ndarray]
 def make_planner(preset: str) -> Planner:
     """The planner of the simulated cell with the bundle that ships."""
     bundle = Bundle.load(ROOT / "models" / "panda_pick_place")
-    settings = config.load(PlannerConfig, ROOT / "config" / "planner" / f"{preset}.yaml")
+    settings = config.load(PlannerConfig, ROOT / "config" / "planner" / f"{PRESETS[preset]}.yaml")
     return Planner(imagination.load(bundle), sim_arm().limits, settings)
 
 

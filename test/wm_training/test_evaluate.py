@@ -31,7 +31,7 @@ def evaluator():
     bundle = Bundle.load(ROOT / "models" / "panda_pick_place")
     model, imagined = WorldModel(bundle, parts=("encoder",)), imagination.load(bundle)
     controller = config.load(ControllerNodeConfig, ROOT / "config" / "arms" / "sim.yaml")
-    settings = config.load(PlannerConfig, ROOT / "config" / "planner" / "sim.yaml")
+    settings = config.load(PlannerConfig, ROOT / "config" / "planner" / "panda_pick_place.yaml")
     made = Evaluator(model, Planner(imagined, controller.limits, settings), controller)
     yield made
     made.close()

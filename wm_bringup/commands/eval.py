@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from wm_bringup import paths
+from wm_bringup import paths, presets
 from wm_core import seeds
 
 
@@ -21,10 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=seeds.option, default=0, help="seed of the first scene; the others follow")
     parser.add_argument("--goals", type=int, default=8, help="goal pictures of an expert in the same scene, 1..8")
     parser.add_argument("--model", default=paths.DEFAULT_BUNDLE, help="a bundle in models/ by name, or a path")
-    parser.add_argument("--planner", type=Path, help="planner settings; default: config/planner/sim.yaml")
+    parser.add_argument("--planner", type=Path, help="planner settings; default: those that the bundle names")
     parser.add_argument("--controller", type=Path, help="arm preset with the envelope; default: config/arms/sim.yaml")
     parser.add_argument("--max-steps", type=int, default=80, help="plan steps after which an episode has failed")
-    parser.add_argument("--backend", default="onnxruntime", help="what runs the model, as for 'wm models bench'")
+    parser.add_argument("--backend", help="what runs the model, as for 'wm models bench'; default: as the planner says")
     parser.add_argument("--threads", type=int, default=1, help="threads of the inference back end")
     parser.add_argument(
         "--hostile", type=int, metavar="PLANS", help="instead: plan towards noise, black frames and forbidden places"
@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     from wm_models.imagination import load as load_imagination
     from wm_models.world_model import WorldModel
     from wm_perception.node_config import CameraConfig
-    from wm_planner.planner import Planner, PlannerConfig
+    from wm_planner.node_config import PlannerNodeConfig
+    from wm_planner.planner import Planner
     from wm_sim.scene import Camera
     from wm_training.collect import FIRST_TRAINING_SEED
     from wm_training.evaluate import Evaluator
@@ -67,17 +68,18 @@ def run(args: argparse.Namespace) -> int:
         raise WmError(f"--hostile {args.hostile} asks for no plan; give a number of 1 or more")
     if args.json is not None:
         results.check_writable(args.json)
-    presets = paths.share() / "config"
-    controller = config.load(ControllerNodeConfig, args.controller or presets / "arms" / "sim.yaml")
-    settings = config.load(PlannerConfig, args.planner or presets / "planner" / "sim.yaml")
+    controller = config.load(ControllerNodeConfig, args.controller or paths.preset("arms", "sim"))
     bundle = Bundle.load(paths.bundle_folder(args.model))
-    model = WorldModel(bundle, args.backend, args.threads, parts=("encoder",))
+    preset = args.planner or presets.planner(bundle.path)
+    settings = PlannerNodeConfig() if preset is None else config.load(PlannerNodeConfig, preset)
+    backend = settings.backend if args.backend is None else args.backend
+    model = WorldModel(bundle, backend, args.threads, parts=("encoder",))
     if args.calibration is not None:
         config.load(CameraConfig, args.calibration)  # a key that nobody knows may be a misspelt one of the axes
     calibrated = axes.Axes() if args.calibration is None else axes.load(args.calibration)
     calibrated = replace(calibrated, turned_hand=calibrated.turned_hand or args.turn_hand)
     hand_yaw_rad = calibrated.yaw_rad if calibrated.turned_hand else 0.0
-    imagination = load_imagination(bundle, args.backend, args.threads, axes=calibrated)
+    imagination = load_imagination(bundle, backend, args.threads, settings.memory_mb, calibrated)
     planner = Planner(imagination, controller.limits, settings)
     camera = Camera(azimuth_deg=args.camera_azimuth)
     evaluator = Evaluator(

@@ -56,6 +56,7 @@ class Imported:
     energy: str
     history: int
     licence: str
+    planner: str = ""
     notes: str = ""
 
 

@@ -89,6 +89,7 @@ def read(
         energy="l2" if retrain else "l1",
         history=config.history,
         licence="MIT" if official else "CC-BY-NC-4.0",
+        planner="vjepa2_ac",
         notes=_notes(config, step_period_s),
     )
 
