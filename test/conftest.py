@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import importlib
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,10 @@ from typing import IO
 
 import hypothesis
 import pytest
+
+from wm_core import kinds
+
+Foreign = Callable[[dict[str, str], dict[str, dict[str, str]]], Path]
 
 #: Domains above 101 have ports from which Linux also serves outgoing connections.
 DOMAINS = 101
@@ -90,3 +96,35 @@ def nodes_are_collected_before_others_begin() -> Iterator[None]:
     yield
     rclpy.init = begin
     gc.unfreeze()
+
+
+@pytest.fixture
+def foreign_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Foreign]:
+    """foreign_package(files by name, entry points by group and name) -> its folder, as if it were installed.
+
+    This process finds it, and so do those that it starts.
+    """
+    before, folder = set(sys.modules), tmp_path / "foreign"
+
+    def install(files: dict[str, str], entry_points: dict[str, dict[str, str]]) -> Path:
+        information = folder / "foreign-1.0.dist-info"
+        information.mkdir(parents=True)
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n")
+        lines = []
+        for group, points in entry_points.items():
+            lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items())]
+        (information / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))))
+        importlib.invalidate_caches()
+        kinds._entry_points.cache_clear()
+        return folder
+
+    yield install
+    kinds._entry_points.cache_clear()
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(folder)):
+            del sys.modules[name]

@@ -42,8 +42,6 @@ from .terminal import complain
 
 EXIT_NO, EXIT_CANNOT_RUN = 1, 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT  # as a shell reports a program ended by Ctrl-C
-#: What to install for a module that is not there, with what brings it; for all others it is the package itself.
-_EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "safetensors": "train", "mujoco": "sim"}
 
 
 class Ended(KeyboardInterrupt):
@@ -149,8 +147,7 @@ def _ends_in_order() -> Iterator[None]:
 def _how(module: str) -> str:
     if module in ("rclpy", "rcl_interfaces", "rosgraph_msgs") or module.endswith(("_msgs", "_srvs")):
         return f"source ROS 2's setup.bash, or {install.extra('ros')}"
-    extra = _EXTRAS.get(module)
-    return install.extra(extra) if extra else "run ./wm of the clone, or pip install -e ."
+    return install.of_module(module) or "run ./wm of the clone, or pip install -e ."
 
 
 class _Parser(argparse.ArgumentParser):

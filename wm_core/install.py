@@ -10,11 +10,12 @@ _EXTRAS = {
     "gym_hil": "sim",
     "torch": "train",
     "onnx": "train",
+    "onnxscript": "train",
     "safetensors": "train",
     "openvino": "openvino",
     "tensorrt": "tensorrt",
 }
-_PACKAGES = {"onnxruntime": "onnxruntime", "cv2": "opencv-python-headless"}
+_PACKAGES = {"onnxruntime": "onnxruntime"}
 
 
 def extra(name: str) -> str:
@@ -43,7 +44,12 @@ def ros_package(name: str) -> str:
 
 def advice(error: BaseException) -> str:
     """``"; install it: ..."`` for the end of a sentence about an import that failed, "" where that would not help."""
-    library = str(getattr(error, "name", None)).partition(".")[0]
+    how = of_module(str(getattr(error, "name", None)).partition(".")[0])
+    return how and f"; install it: {how}"
+
+
+def of_module(library: str) -> str:
+    """How to install what ``import library`` needs, "" where that is not one of the extras."""
     if library in _EXTRAS:
-        return f"; install it: {extra(_EXTRAS[library])}"
-    return f"; install it: {package(_PACKAGES[library])}" if library in _PACKAGES else ""
+        return extra(_EXTRAS[library])
+    return package(_PACKAGES[library]) if library in _PACKAGES else ""

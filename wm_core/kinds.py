@@ -83,9 +83,15 @@ class Kinds(Generic[T]):
         found = pkgutil.iter_modules([str(Path(p)) for p in (spec.submodule_search_locations if spec else None) or ()])
         return frozenset(m.name for m in found if m.name != "base" and not m.name.startswith("_") and not m.ispkg)
 
-    @functools.cached_property
+    @property
     def _added(self) -> dict[str, tuple[EntryPoint, ...]]:
-        out: dict[str, tuple[EntryPoint, ...]] = {}
-        for point in entry_points(group=self.group):
-            out[point.name] = (*out.get(point.name, ()), point)
-        return out
+        return _entry_points(self.group)
+
+
+@functools.cache
+def _entry_points(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+    """Those of all packages that are installed, by name."""
+    out: dict[str, tuple[EntryPoint, ...]] = {}
+    for point in entry_points(group=group):
+        out[point.name] = (*out.get(point.name, ()), point)
+    return out

@@ -70,7 +70,9 @@ def zoo(tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
+    kinds._entry_points.cache_clear()
     yield tmp_path
+    kinds._entry_points.cache_clear()
     for name in set(sys.modules) - before:
         if name.partition(".")[0] in ("zoo", "lab"):
             del sys.modules[name]
@@ -117,6 +119,7 @@ def test_a_kind_that_cannot_be_imported_says_why(zoo) -> None:
 def test_a_kind_that_two_packages_bring_is_refused(zoo, monkeypatch) -> None:
     points = [EntryPoint(name, f"lab:{name}", "") for name in ("fish", "fish", "cat")]
     monkeypatch.setattr(kinds, "entry_points", lambda group: points)
+    kinds._entry_points.cache_clear()
     for name in ("fish", "cat"):
         with pytest.raises(ConfigError, match=rf"'{name}' exists more than once \(lab:{name}.*\); uninstall one"):
             Kinds("animal", "zoo.animals").load(name)
