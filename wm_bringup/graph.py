@@ -11,7 +11,7 @@ from typing import Any
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core import axes, seeds
 from wm_core.axes import SECTION as AXES
-from wm_core.config import load
+from wm_core.config import Setting, explain, load
 from wm_core.errors import ConfigError
 from wm_core.names import unknown
 from wm_perception.node_config import CameraConfig
@@ -201,6 +201,24 @@ def configuration(spec: NodeSpec) -> Any:
     return params.build(getattr(importlib.import_module(module), name), spec.parameters, spec.name)
 
 
+def effective(graph: Graph) -> dict[str, list[Setting]]:
+    """What each node of the graph is configured by, and where each value comes from."""
+    found = {}
+    for spec in graph.nodes:
+        layers = [(place or GIVEN, values) for place, values in params.layers(spec.parameters, spec.name)]
+        found[spec.name] = explain(configuration(spec), layers)
+    arm = {setting.key: setting.place for setting in found[CONTROLLER]}
+    for name in set(found) & {"planner", "calibrate"}:  # the graph tells them what the arm's files say
+        shared = [setting.key.partition(".")[0] in _SHARED for setting in found[name]]
+        found[name] = [
+            replace(setting, place=arm.get(setting.key, setting.place)) if of_arm else setting
+            for setting, of_arm in zip(found[name], shared, strict=True)
+        ]
+    return found
+
+
+#: The place of a value that no file says.
+GIVEN = "given"
 CAMERA_TOPIC = "camera/image_raw"
 #: Whatever its preset says, the controller of a dry run has an arm that moves nothing.
 _DRY_RUN = {"arm.kind": "none"}

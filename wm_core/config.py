@@ -17,7 +17,7 @@ import re
 import reprlib
 import types
 import typing
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -180,6 +180,39 @@ def from_layers(cls: type[T], layers: Sequence[tuple[str, dict[str, Any]]], wher
     except ConfigError as error:
         said = str(error)
     raise ConfigError(_placed(where, _at_fault(cls, layers, where, said)) + said.removeprefix(where))
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One effective value, its ``key`` such as ``limits.step_m``, and the place that says it; "" for a default."""
+
+    key: str
+    value: Any
+    place: str
+
+
+def explain(built: Any, layers: Sequence[tuple[str, dict[str, Any]]]) -> list[Setting]:
+    """Each value of a configuration that :func:`from_layers` built from ``layers``, and where it comes from."""
+    return [
+        Setting(".".join(path), value, next((place for place, said in reversed(layers) if _says(said, path)), ""))
+        for path, value in _leaves(dataclasses.asdict(built), ())
+    ]
+
+
+def _leaves(values: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*path, str(key)))
+        else:
+            yield (*path, str(key)), value
+
+
+def _says(values: Any, path: tuple[str, ...]) -> bool:
+    for key in path:
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return True
 
 
 def _at_fault(cls: Any, layers: Sequence[tuple[str, dict[str, Any]]], where: str, said: str) -> list[str]:
