@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from wm_core import seeds
 from wm_core.errors import WmError
 from wm_models.bundle import SIMULATOR, ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
 
-from .collect import FIRST_TRAINING_SEED
 from .recipes import build
 from .train import MEAN, METRICS, STD, load_model, load_proposal
 
@@ -73,7 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _card(run: Path, setup: dict[str, Any], scores: str | Path | None, proposal: bool) -> str:
     data, train = setup["data"], setup["train"]
     held_out = _read(run / METRICS)["held_out"] if (run / METRICS).exists() else {}
-    first = FIRST_TRAINING_SEED + data["seed"] * 100_000
+    first = seeds.FIRST_TRAINING + data["seed"] * seeds.TRAINING_STRIDE
     lines = [
         f"# {bundle_spec(setup).name}",
         "",
@@ -86,8 +86,8 @@ def _card(run: Path, setup: dict[str, Any], scores: str | Path | None, proposal:
         f"{data['expert_share']:.0%} scripted expert with noise, {data['near_share']:.0%} play around the cube, the "
         f"rest play anywhere; the last {data['held_share']:.0%} start with the cube in the gripper. Steps of at "
         f"most {data['step_m'] * 100:.0f} cm, rotation pinned. Scenes have the seeds "
-        f"{first}..{first + data['episodes'] - 1}; evaluation uses seeds below {FIRST_TRAINING_SEED}. Frames, measured "
-        "arm states and asked-for actions only: no rewards, no object poses.",
+        f"{first}..{first + data['episodes'] - 1}; evaluation uses seeds below {seeds.FIRST_TRAINING}. "
+        "Frames, measured arm states and asked-for actions only: no rewards, no object poses.",
         "",
         "## Training",
         f"`wm train`, {train['iterations']} iterations of {train['windows']} windows of {train['horizon']} steps, "

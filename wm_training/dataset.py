@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wm_core.errors import WmError
 
-from .collect import META
+META = "data.json"
 
 
 class Episodes:

@@ -21,6 +21,7 @@ import torch
 
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core import config
+from wm_lab.evaluate import Evaluator
 from wm_models import architectures
 from wm_models.bundle import ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
 from wm_models.search import Bounds, SearchConfig
@@ -28,7 +29,6 @@ from wm_models.search.device import DeviceSearch
 from wm_models.world_model import WorldModel
 from wm_planner.planner import Planner, PlannerConfig, PlanResult
 from wm_planner.proposals import bundled
-from wm_training.evaluate import Evaluator
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]

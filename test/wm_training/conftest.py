@@ -6,7 +6,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from wm_training.collect import META, CollectConfig
+from wm_lab.collect import CollectConfig
+from wm_training.dataset import META
 
 
 @pytest.fixture(scope="session")

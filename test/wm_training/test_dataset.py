@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from wm_core.errors import WmError
-from wm_training.collect import META
-from wm_training.dataset import Episodes
+from wm_training.dataset import META, Episodes
 
 
 def test_windows_line_up(data):

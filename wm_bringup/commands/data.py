@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from wm_training.collect import CollectConfig, collect
+    from wm_lab.collect import CollectConfig, collect
 
     if args.workers < 1:
         raise ConfigError(f"--workers {args.workers} must be at least 1")

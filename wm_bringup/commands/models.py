@@ -9,10 +9,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from wm_bringup import bench, paths
+from wm_bringup import paths
 from wm_bringup.commands import refuse_to_replace
 from wm_core import config, install
 from wm_core.errors import ConfigError, WmError
+from wm_lab import bench
 
 BUNDLE_HELP = "a bundle in models/ by name, or a path"
 BACKENDS_HELP = "names, each with options if need be: torch:device=cuda,precision=bfloat16"

@@ -18,21 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wm_controller.controller import ControllerConfig
-from wm_core import results
+from wm_core import results, seeds
 from wm_core.axes import Axes
 from wm_core.errors import ConfigError, WmError
 from wm_core.limits import Limits
 from wm_sim.expert import CLOSE, KEEP, OPEN, Expert
 from wm_sim.scene import CUBE_HALF_M, HOME_POSE, PandaScene, sample_place
+from wm_training.dataset import META
 
 from .loop import ClosedLoop
 
 Array = NDArray[np.float64]
 
-#: Seeds of training scenes start here; evaluation seeds stay below. Nothing else keeps the two apart.
-FIRST_TRAINING_SEED = 1_000_000
 EPISODES_PER_SHARD = 25
-META = "data.json"
 
 
 @dataclass(frozen=True)
@@ -223,10 +221,10 @@ def _run_shard(job: tuple[str, int, CollectConfig]) -> int:
     if _scene is None:
         _scene = PandaScene()
     first = shard * EPISODES_PER_SHARD
-    seeds = range(first, min(first + EPISODES_PER_SHARD, config.episodes))
-    base = FIRST_TRAINING_SEED + config.seed * 100_000
+    numbers = range(first, min(first + EPISODES_PER_SHARD, config.episodes))
+    base = seeds.FIRST_TRAINING + config.seed * seeds.TRAINING_STRIDE
     first_held = round((1.0 - config.held_share) * config.episodes)
-    episodes = [run_episode(_scene, config, base + i, holding=i >= first_held) for i in seeds]
+    episodes = [run_episode(_scene, config, base + i, holding=i >= first_held) for i in numbers]
     path = Path(folder) / f"shard_{shard:04d}.npz"
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:

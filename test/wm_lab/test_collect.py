@@ -8,8 +8,9 @@ import pytest
 
 from wm_core.axes import Axes
 from wm_core.errors import ConfigError, WmError
+from wm_lab.collect import SIM_LIMITS, CollectConfig, collect, run_episode
 from wm_sim.scene import PandaScene
-from wm_training.collect import META, SIM_LIMITS, CollectConfig, collect, run_episode
+from wm_training.dataset import META
 
 SHORT = CollectConfig(episodes=2, steps=3)
 
