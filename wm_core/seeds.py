@@ -9,6 +9,12 @@ from .errors import ConfigError, quoted
 #: Every generator that gets a seed (numpy, torch, random) and every integer of ROS 2 on its way there takes as much.
 LARGEST = 2**32 - 1
 
+#: Which scenes are for what, so that nothing is scored on what it was trained or tuned on. Scenes of 0..999 are for
+#: tuning, and those of SCORES for the scores that are published.
+TUNING, SCORES = range(1_000), range(3_000, 4_000)
+#: Training scenes start here, and each seed of a collection has so many of its own; nothing below is trained on.
+FIRST_TRAINING, TRAINING_STRIDE = 1_000_000, 100_000
+
 
 def checked(seed: int | str) -> int:
     """The seed that a number or a text is. Raises ConfigError if it is no whole number within 0..``LARGEST``."""

@@ -8,7 +8,7 @@ sentence that says why, and the moves go on when it is well again; a move that w
 was moved away is not led back: after a ``resume`` the moves go on around where it then stands.
 
 One round is made, with the hand as it is: only the simulator turns it with the axes, in several rounds (see
-wm_training/calibrate.py). A model that never saw a turned hand may so be read a few degrees wrong.
+wm_lab/calibrate.py). A model that never saw a turned hand may so be read a few degrees wrong.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Data, losses, training, export and closed-loop evaluation of the world model that ships here."""
+"""Recipes, losses and training of the world model that ships here, and its way into a bundle."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from wm_core.errors import WmError
+from wm_data.episode import DataSpec
 from wm_models.bundle import SIMULATOR, ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
 
-from .collect import FIRST_TRAINING_SEED
 from .recipes import build
 from .train import MEAN, METRICS, STD, load_model, load_proposal
 
@@ -18,14 +18,14 @@ NAME = "panda_pick_place"
 
 def bundle_spec(setup: dict[str, Any]) -> BundleSpec:
     """The bundle's specification for a run's set-up, as :func:`wm_training.train.load_model` returns it."""
-    data, step = setup["data"], setup["data"]["step_m"]
+    data = _data_of(setup)
     model = build(setup["architecture"], setup["model"])
     return BundleSpec(
         name=NAME if setup["architecture"] == "conv_jepa" else f"{NAME}_{setup['architecture']}",
         architecture=setup["architecture"],
         licence="Apache-2.0",
-        step_period_s=data["step_period_s"],
-        pose_frame="tcp",
+        step_period_s=data.step_period_s,
+        pose_frame=data.pose_frame,
         latent=LatentSpec(tokens=1, channels=model.latent_dim),
         preprocess=PreprocessSpec(
             height=model.image_px,
@@ -36,16 +36,11 @@ def bundle_spec(setup: dict[str, Any]) -> BundleSpec:
             mean=MEAN,
             std=STD,
         ),
-        # Rotation is pinned: the data never turns the wrist.
-        action=ActionSpec(
-            low=(-step, -step, -step, 0.0, 0.0, 0.0, -1.0),
-            high=(step, step, step, 0.0, 0.0, 0.0, 1.0),
-            gripper_levels=(-1.0, 0.0, 1.0),
-        ),
+        action=ActionSpec(data.action.low, data.action.high, data.action.gripper_levels),
         energy="l2",
         history=getattr(model.sizes, "history", 1),
-        trained_on=SIMULATOR,
         planner=NAME,
+        trained_on=SIMULATOR if data.world == SIMULATOR else "",
         model=setup["model"],
     )
 
@@ -64,6 +59,10 @@ def export(run: str | Path, out: str | Path, scores: str | Path | None = None) -
     return export_bundle(out, bundle_spec(setup), parts | ({"proposal": proposal} if proposal else {}), card)
 
 
+def _data_of(setup: dict[str, Any]) -> DataSpec:
+    return DataSpec.read(setup["data"], "the data set of this run")
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -72,9 +71,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _card(run: Path, setup: dict[str, Any], scores: str | Path | None, proposal: bool) -> str:
-    data, train = setup["data"], setup["train"]
+    train = setup["train"]
     held_out = _read(run / METRICS)["held_out"] if (run / METRICS).exists() else {}
-    first = FIRST_TRAINING_SEED + data["seed"] * 100_000
     lines = [
         f"# {bundle_spec(setup).name}",
         "",
@@ -83,12 +81,7 @@ def _card(run: Path, setup: dict[str, Any], scores: str | Path | None, proposal:
         "never shown a real arm.",
         "",
         "## Data",
-        f"{data['episodes']} episodes of {data['steps']} steps of {data['step_period_s']} s from `wm data generate`: "
-        f"{data['expert_share']:.0%} scripted expert with noise, {data['near_share']:.0%} play around the cube, the "
-        f"rest play anywhere; the last {data['held_share']:.0%} start with the cube in the gripper. Steps of at "
-        f"most {data['step_m'] * 100:.0f} cm, rotation pinned. Scenes have the seeds "
-        f"{first}..{first + data['episodes'] - 1}; evaluation uses seeds below {FIRST_TRAINING_SEED}. Frames, measured "
-        "arm states and asked-for actions only: no rewards, no object poses.",
+        _data_of(setup).about,
         "",
         "## Training",
         f"`wm train`, {train['iterations']} iterations of {train['windows']} windows of {train['horizon']} steps, "

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wm_core.errors import WmError
-
-from .collect import META
+from wm_data.formats import DEFAULT, opened
 
 
 class Episodes:
-    """All episodes of a data folder, in memory.
+    """All episodes of a data set, in memory.
 
-    ``frames`` (E, T+1, px, px, 3) uint8, ``states`` (E, T+1, 7) float32, ``actions`` (E, T, 7) float32: action t leads
-    from frame t to frame t+1. ``meta`` is the configuration that they were collected under.
+    ``frames`` (E, T+1, h, w, 3) uint8, ``states`` (E, T+1, 7) float32, ``actions`` (E, T, 7) float32: the ones that
+    were asked for, as the planner asks for them; action t leads from frame t to frame t+1. ``spec`` is the data set's.
 
     Raises:
-        WmError: there is no data, or a shard is damaged.
+        WmError: there are no data, some are damaged or missing, or the episodes differ in length.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        folder = Path(folder)
-        shards = sorted(folder.glob("shard_*.npz"))
-        if not shards or not (folder / META).exists():
-            raise WmError(f"there is no training data in {folder}; collect some with 'wm data generate --out {folder}'")
-        self.meta = json.loads((folder / META).read_text())
-        parts: list[dict[str, NDArray[Any]]] = []
-        for shard in shards:
-            try:
-                with np.load(shard, allow_pickle=False) as file:
-                    parts.append({key: file[key] for key in ("frames", "states", "actions")})
-            except Exception as error:
-                raise WmError(f"{shard} is damaged ({error}); delete it and run 'wm data generate' again") from None
+    def __init__(self, folder: str | Path, kind: str = DEFAULT) -> None:
+        data = opened(folder, kind)
+        self.spec = data.spec()
+        episodes = list(data.episodes())
+        if len({episode.steps for episode in episodes}) != 1:
+            raise WmError(f"the episodes in {folder} differ in length; windows are drawn from such of one length")
         self.frames, self.states, self.actions = (
-            np.concatenate([p[key] for p in parts]) for key in ("frames", "states", "actions")
+            np.stack([getattr(episode, name) for episode in episodes]) for name in ("frames", "states", "asked")
         )
 
     def __len__(self) -> int:
@@ -53,7 +43,7 @@ class Episodes:
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
         """``count`` random windows of ``horizon`` steps from the given episodes.
 
-        Returns frames (count, horizon+1, px, px, 3), states (count, horizon+1, 7), actions (count, horizon, 7).
+        Returns frames (count, horizon+1, h, w, 3), states (count, horizon+1, 7), actions (count, horizon, 7).
         """
         which = rng.choice(episodes, count)
         start = rng.integers(0, self.steps - horizon + 1, count)

@@ -122,7 +122,7 @@ class Trainer:
             "architecture": architecture,
             "train": asdict(config),
             "model": sizes_of(self.model),
-            "data": episodes.meta,
+            "data": episodes.spec.as_dict(),
         }
         if (self.folder / CHECKPOINT).exists():
             self._resume()

@@ -22,6 +22,7 @@ import torch
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core import config
 from wm_core.limits import Limits
+from wm_lab.evaluate import Evaluator
 from wm_models import architectures, imagination
 from wm_models.bundle import ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
 from wm_models.imagination import Proposed
@@ -31,7 +32,6 @@ from wm_planner.action_space import ActionSpace
 from wm_planner.guardrails.projection import make_feasible
 from wm_planner.optimisers.cem import Cem, CemConfig
 from wm_planner.planner import Planner, PlannerConfig, PlanResult
-from wm_training.evaluate import Evaluator
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]

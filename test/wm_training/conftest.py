@@ -1,18 +1,17 @@
-"""A data folder with random frames: enough to train on, not enough to learn from."""
-
-import json
-from dataclasses import asdict
+"""A data set with random frames: enough to train on, not enough to learn from."""
 
 import numpy as np
 import pytest
 
-from wm_training.collect import META, CollectConfig
+from wm_core.pose import difference
+from wm_data.episode import Episode
+from wm_data.formats import opened
+from wm_lab.collect import CollectConfig
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    config = CollectConfig(episodes=6, steps=8)
     rng = np.random.default_rng(0)
     actions = np.zeros((6, 8, 7), np.float32)
     actions[..., :3] = rng.uniform(-0.05, 0.05, (6, 8, 3))
@@ -21,8 +20,10 @@ def data(tmp_path_factory):
     states[:, 1:, :3] = [0.45, 0.0, 0.2] + np.cumsum(actions[..., :3], axis=1)
     states[..., 3] = np.pi
     frames = rng.integers(0, 256, (6, 9, 64, 64, 3), dtype=np.uint8)
-    for shard in (0, 1):
-        part = slice(3 * shard, 3 * shard + 3)
-        np.savez(folder / f"shard_{shard:04d}.npz", frames=frames[part], states=states[part], actions=actions[part])
-    (folder / META).write_text(json.dumps(asdict(config)))
+    stamps_s, nowhere = 0.25 * np.arange(9), np.full(6, np.nan)
+    executed = difference(states[:, :-1], states[:, 1:]).astype(np.float32)
+    episodes = [Episode(frames[k], stamps_s, states[k], actions[k], executed[k], nowhere) for k in range(6)]
+    shards = opened(folder)
+    (numbers,) = shards.begin(CollectConfig(episodes=6, steps=8).spec())
+    shards.write(numbers, episodes)
     return folder

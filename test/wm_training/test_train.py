@@ -66,6 +66,7 @@ def test_the_exported_bundle_equals_the_trained_model(run, tmp_path):
     assert "SIGReg" in card
     assert "{parity}" not in card
     assert bundle.spec.trained_on == "simulator"
+    assert bundle.spec.action.low == (-0.05, -0.05, -0.05, 0.0, 0.0, 0.0, -1.0)
     world = WorldModel(Bundle.load(bundle.path))
     model, _ = load_model(run)
     frames = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)

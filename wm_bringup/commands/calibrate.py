@@ -44,13 +44,13 @@ def run(args: argparse.Namespace) -> int:
     from wm_controller.node_config import ControllerNodeConfig
     from wm_core import axes, config
     from wm_core.errors import ConfigError
+    from wm_lab.calibrate import ROUNDS, calibrate_camera
     from wm_models import imagination
     from wm_models.bundle import Bundle
     from wm_models.world_model import WorldModel
     from wm_perception.node_config import CameraConfig
     from wm_planner.calibration import CalibrationConfig
     from wm_sim.scene import Camera, PandaScene
-    from wm_training.calibrate import ROUNDS, calibrate_camera
 
     axes.check(args.out)  # what cannot take them is refused now, not when all moves are made
     if args.out.exists():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wm_core import seeds
 from wm_core.errors import ConfigError
+from wm_data.formats import DEFAULT, FORMATS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,18 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     generate.add_argument(
         "--camera-axes", action="store_true", help="record states and actions in axes that turn with the camera"
     )
+    generate.add_argument("--format", dest="kind", default=DEFAULT, help="of the data set: " + ", ".join(FORMATS))
     generate.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="simulator processes")
 
 
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from wm_training.collect import CollectConfig, collect
+    from wm_lab.collect import CollectConfig, collect
 
     if args.workers < 1:
         raise ConfigError(f"--workers {args.workers} must be at least 1")
     known = {f.name for f in fields(CollectConfig)}
     config = CollectConfig(**{name: value for name, value in vars(args).items() if name in known})
     with tqdm(total=config.episodes, unit="episode", desc=str(args.out)) as bar:
-        collect(args.out, config, args.workers, bar.update)
+        collect(args.out, config, args.workers, bar.update, args.kind)
     return 0

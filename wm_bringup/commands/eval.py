@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from wm_controller.node_config import ControllerNodeConfig
     from wm_core import axes, config, results
     from wm_core.errors import WmError
+    from wm_lab.evaluate import Evaluator
     from wm_models.bundle import Bundle
     from wm_models.imagination import load as load_imagination
     from wm_models.world_model import WorldModel
@@ -53,8 +54,6 @@ def run(args: argparse.Namespace) -> int:
     from wm_planner.node_config import PlannerNodeConfig
     from wm_planner.planner import Planner
     from wm_sim.scene import Camera
-    from wm_training.collect import FIRST_TRAINING_SEED
-    from wm_training.evaluate import Evaluator
 
     if args.episodes < 1:
         raise WmError(f"--episodes {args.episodes} asks for no scene; give a number of 1 or more")
@@ -62,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
         raise WmError(f"--max-steps {args.max_steps} lets nothing move; give a number of 1 or more")
     if args.turn_hand and args.calibration is None:
         raise WmError("nobody reads --turn-hand without --calibration, which has the axes to turn it by; give both")
-    if not 0 <= args.seed <= args.seed + args.episodes <= FIRST_TRAINING_SEED:
-        raise WmError(f"scenes must have seeds within 0..{FIRST_TRAINING_SEED}; the ones above were trained on")
+    if not 0 <= args.seed <= args.seed + args.episodes <= seeds.FIRST_TRAINING:
+        raise WmError(f"scenes must have seeds within 0..{seeds.FIRST_TRAINING}; the ones above were trained on")
     if args.hostile is not None and args.hostile < 1:
         raise WmError(f"--hostile {args.hostile} asks for no plan; give a number of 1 or more")
     if args.json is not None:

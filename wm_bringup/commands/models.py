@@ -9,10 +9,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from wm_bringup import bench, paths
+from wm_bringup import paths
 from wm_bringup.commands import refuse_to_replace
 from wm_core import config, install
 from wm_core.errors import ConfigError, WmError
+from wm_lab import bench
 
 BUNDLE_HELP = "a bundle in models/ by name, or a path"
 BACKENDS_HELP = "names, each with options if need be: torch:device=cuda,precision=bfloat16"
@@ -197,11 +198,10 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _search(args: argparse.Namespace) -> int:
+    from wm_lab import search_bench
     from wm_models import imagination
     from wm_models.bundle import Bundle
     from wm_planner.optimisers.cem import CemConfig
-
-    from .. import search_bench
 
     reference = CemConfig(
         samples=args.samples, iterations=args.iterations, elites=args.elites, kept_elites=min(args.elites, 4)

@@ -7,11 +7,13 @@ import os
 from pathlib import Path
 
 from wm_core import install, seeds
+from wm_data.formats import DEFAULT, FORMATS
 from wm_models import architectures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path("data/panda_pick_place"), help="folder of the data")
+    parser.add_argument("--format", dest="kind", default=DEFAULT, help="of the data set: " + ", ".join(FORMATS))
     parser.add_argument("--out", type=Path, default=Path("runs/train"), help="folder of the run; resumed if it exists")
     parser.add_argument("--arch", default="conv_jepa", help="conv_jepa (the one that ships) or lewm")
     parser.add_argument("--iterations", type=int, help="optimiser steps, if not what suits the architecture")
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(max(1, args.threads))
     asked = {name: getattr(args, name) for name in ("iterations", "learning_rate") if getattr(args, name) is not None}
     config = TrainConfig(**(recipe(args.arch).settings | asked), seed=args.seed)
-    trainer = Trainer(Episodes(args.data), args.out, config, args.arch)
+    trainer = Trainer(Episodes(args.data, args.kind), args.out, config, args.arch)
     with tqdm(total=config.iterations, unit="it", desc=str(args.out)) as bar:
 
         def progress(count: int, terms: dict[str, float]) -> None:

@@ -11,7 +11,7 @@ from stand_ins import Client, Clock, Message, install
 from wm_controller.arms import GripperConfig
 from wm_controller.arms.grippers.base import Gripper
 from wm_controller.arms.grippers.position import PositionGripper
-from wm_controller.fuzz import Session
+from wm_lab.fuzz import Session
 
 #: The smallest change of a command that any kind sends on.
 CHANGE = 0.01

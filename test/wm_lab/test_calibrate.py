@@ -9,13 +9,13 @@ import pytest
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core import config
 from wm_core.axes import Axes
+from wm_lab import calibrate as calibration
+from wm_lab.calibrate import START_M, record_moves
 from wm_models import imagination
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_planner.calibration import CalibrationConfig, CalibrationError, Fit, calibrate
 from wm_sim.scene import Camera, PandaScene
-from wm_training import calibrate as calibration
-from wm_training.calibrate import START_M, record_moves
 
 ROOT = Path(__file__).parents[2]
 #: Few moves for a fast test: a wide net, which still tells a turned camera from another.

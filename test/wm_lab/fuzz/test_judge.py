@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from wm_controller.fuzz.judge import Judge
 from wm_core.limits import Limits
+from wm_lab.fuzz.judge import Judge
 
 DOWN = np.array([0.45, 0.0, 0.3, np.pi, 0.0, 0.3])
 TICK_S = 0.02

@@ -19,7 +19,7 @@ from .session import Found, Session
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m wm_controller.fuzz", description="adversarial sessions with the controller core"
+        prog="python -m wm_lab.fuzz", description="adversarial sessions with the controller core"
     )
     parser.add_argument("--sequences", type=int, help="how many (1000); with --mutants at most so many for each (400)")
     parser.add_argument("--seed", type=seeds.option, default=0, help="of the first; the others follow")

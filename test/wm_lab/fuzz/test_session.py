@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from wm_controller.controller import Controller
-from wm_controller.fuzz import LIMITS, RATES, Found, Session
 from wm_controller.interface import Command
+from wm_lab.fuzz import LIMITS, RATES, Found, Session
 
 
 def test_random_sessions_show_nothing_that_was_not_asked_for() -> None:
@@ -63,7 +63,7 @@ def test_an_exception_of_the_controller_is_a_violation(monkeypatch: pytest.Monke
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wm_controller.fuzz", *arguments]
+    command = [sys.executable, "-m", "wm_lab.fuzz", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
 
 

@@ -7,12 +7,12 @@ import pytest
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core import config
 from wm_core.errors import WmError
+from wm_lab.collect import SIM_LIMITS
+from wm_lab.evaluate import Evaluator, wilson
 from wm_models import imagination
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_planner.planner import Planner, PlannerConfig
-from wm_training.collect import SIM_LIMITS
-from wm_training.evaluate import Evaluator, wilson
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,6 +1,6 @@
 """What the fuzzer is worth: each guard of the controller is taken out in turn, and the fuzzer has to notice.
 
-``python -m wm_controller.fuzz --mutants`` plays sessions with each of MUTANTS until one of them is judged, and fails if
+``python -m wm_lab.fuzz --mutants`` plays sessions with each of MUTANTS until one of them is judged, and fails if
 a mutant lives: then either the guard guards nothing, or nobody would see if it broke.
 """
 

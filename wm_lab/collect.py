@@ -1,38 +1,35 @@
 """Training data from the simulator: a scripted expert with noise, and play. No rewards, no labels, no ground truth.
 
-An episode file holds what a real arm could have recorded: frames, measured states, and the actions that were asked for.
+An episode holds what a real arm could have recorded: frames, measured states, the actions that were asked for, and what
+the arm made of them.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from wm_controller.controller import ControllerConfig
-from wm_core import results
+from wm_core import seeds
 from wm_core.axes import Axes
-from wm_core.errors import ConfigError, WmError
+from wm_core.errors import ConfigError
 from wm_core.limits import Limits
+from wm_core.pose import difference, matrix_to_euler
+from wm_data.episode import SIMULATOR, VERSION, ActionRange, CameraSpec, DataSpec, Episode
+from wm_data.formats import DEFAULT, opened
 from wm_sim.expert import CLOSE, KEEP, OPEN, Expert
-from wm_sim.scene import CUBE_HALF_M, HOME_POSE, PandaScene, sample_place
+from wm_sim.scene import CUBE_HALF_M, HOME_POSE, Camera, PandaScene, sample_place
 
 from .loop import ClosedLoop
 
 Array = NDArray[np.float64]
-
-#: Seeds of training scenes start here; evaluation seeds stay below. Nothing else keeps the two apart.
-FIRST_TRAINING_SEED = 1_000_000
-EPISODES_PER_SHARD = 25
-META = "data.json"
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,46 @@ class CollectConfig:
             raise ConfigError(f"episodes = {self.episodes} are none; give a number of 1 or more")
         if not 0.0 <= self.azimuth_range_deg <= 180.0:
             raise ConfigError(f"azimuth_range_deg = {self.azimuth_range_deg} must lie within 0..180")
+
+    @property
+    def first_seed(self) -> int:
+        """Of the scenes; the others follow."""
+        return seeds.FIRST_TRAINING + self.seed * seeds.TRAINING_STRIDE
+
+    def spec(self) -> DataSpec:
+        """What holds for all of these episodes."""
+        camera, px, step_m = Camera(), self.image_px, self.step_m
+        focal_px = px / 2.0 / float(np.tan(np.radians(camera.fovy_deg) / 2.0))
+        return DataSpec(
+            version=VERSION,
+            made_by="wm data generate",
+            about=self._about(),
+            world=SIMULATOR,
+            episodes=self.episodes,
+            step_period_s=self.step_period_s,
+            image_px=(px, px),
+            # Rotation is pinned: the data never turns the wrist.
+            action=ActionRange(
+                low=(-step_m, -step_m, -step_m, 0.0, 0.0, 0.0, -1.0),
+                high=(step_m, step_m, step_m, 0.0, 0.0, 0.0, 1.0),
+                gripper_levels=(OPEN, KEEP, CLOSE),
+            ),
+            frame="camera" if self.camera_axes else "base",
+            camera=CameraSpec("exterior", focal_px, focal_px, px / 2.0, px / 2.0, "collision meshes, no shadows"),
+            settings=asdict(self),
+        )
+
+    def _about(self) -> str:
+        """For a model's card."""
+        return (
+            f"{self.episodes} episodes of {self.steps} steps of {self.step_period_s} s from `wm data generate`: "
+            f"{self.expert_share:.0%} scripted expert with noise, {self.near_share:.0%} play around the cube, the "
+            f"rest play anywhere; the last {self.held_share:.0%} start with the cube in the gripper. Steps of at "
+            f"most {self.step_m * 100:.0f} cm, rotation pinned. Scenes have the seeds "
+            f"{self.first_seed}..{self.first_seed + self.episodes - 1}; evaluation uses seeds below "
+            f"{seeds.FIRST_TRAINING}. Frames, measured arm states and asked-for actions only: no rewards, no object "
+            "poses."
+        )
 
 
 #: The envelope that the shipped model was trained and is evaluated under; see config/arms/sim.yaml.
@@ -165,8 +202,8 @@ def _take_cube(scene: PandaScene, rng: np.random.Generator) -> None:
     scene.set_arm(pose, 0.8)
 
 
-def run_episode(scene: PandaScene, config: CollectConfig, seed: int, holding: bool = False) -> dict[str, NDArray[Any]]:
-    """One episode: ``frames`` (T+1, px, px, 3) uint8, ``states`` (T+1, 7), ``actions`` (T, 7)."""
+def run_episode(scene: PandaScene, config: CollectConfig, seed: int, holding: bool = False) -> Episode:
+    """The episode of a scene; ``holding`` begins it with the cube in the gripper."""
     rng = np.random.default_rng(seed)
     scene.reset(seed)
     axes = _turn_camera(scene, config, seed)
@@ -185,10 +222,11 @@ def run_episode(scene: PandaScene, config: CollectConfig, seed: int, holding: bo
         else Play(scene, rng, config.step_m, near=kind < config.expert_share + config.near_share)
     )
     latency = rng.uniform(0.0, config.latency_max_s)
-    frames, states, actions = [], [], []
+    frames, stamps_s, states, actions = [], [], [], []
     for step in range(config.steps + 1):
         seen = loop.observe()
         frames.append(cv2.resize(seen.frame, (config.image_px, config.image_px), interpolation=cv2.INTER_AREA))
+        stamps_s.append(seen.stamp_s)
         states.append(seen.state)
         if step == config.steps:
             break
@@ -198,12 +236,15 @@ def run_episode(scene: PandaScene, config: CollectConfig, seed: int, holding: bo
         actions.append(action)
         # The step after this one, so that the motion flows as it does under a planner that looks two steps ahead.
         loop.step(np.stack([action, action * rng.uniform(0.0, 1.0)]), latency)
-    return {
-        "frames": np.stack(frames),
+    return Episode(
+        frames=np.stack(frames),
+        stamps_s=np.array(stamps_s) - stamps_s[0],
         # The yaw stays as measured: it is pinned here, and wm_planner/axes.py leaves it to such a model as well.
-        "states": axes.state_to_model(states, turn_yaw=False).astype(np.float32),
-        "actions": axes.actions_to_model(actions).astype(np.float32),
-    }
+        states=axes.state_to_model(states, turn_yaw=False).astype(np.float32),
+        asked=axes.actions_to_model(actions).astype(np.float32),
+        executed=axes.actions_to_model(difference(states[:-1], states[1:])).astype(np.float32),
+        camera_pose=_optical_pose(scene.camera),
+    )
 
 
 def _turn_camera(scene: PandaScene, config: CollectConfig, seed: int) -> Axes:
@@ -217,22 +258,20 @@ def _turn_camera(scene: PandaScene, config: CollectConfig, seed: int) -> Axes:
     return Axes(float(np.radians(azimuth_deg)) if config.camera_axes else 0.0, (x, y))
 
 
-def _run_shard(job: tuple[str, int, CollectConfig]) -> int:
-    folder, shard, config = job
+def _optical_pose(camera: Camera) -> Array:
+    """The pose (6,) of its optical frame, x right, y down and z forward, in the base frame."""
+    position_m, axes = camera.pose()
+    return np.concatenate([position_m, matrix_to_euler(axes * [1.0, -1.0, -1.0])])
+
+
+def _run_part(job: tuple[str, str, range, CollectConfig]) -> int:
+    folder, kind, numbers, config = job
     global _scene
     if _scene is None:
         _scene = PandaScene()
-    first = shard * EPISODES_PER_SHARD
-    seeds = range(first, min(first + EPISODES_PER_SHARD, config.episodes))
-    base = FIRST_TRAINING_SEED + config.seed * 100_000
     first_held = round((1.0 - config.held_share) * config.episodes)
-    episodes = [run_episode(_scene, config, base + i, holding=i >= first_held) for i in seeds]
-    path = Path(folder) / f"shard_{shard:04d}.npz"
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        frames, states, actions = (np.stack([e[key] for e in episodes]) for key in ("frames", "states", "actions"))
-        np.savez(file, frames=frames, states=states, actions=actions)
-    partial.rename(path)  # a shard is there whole or not at all, so an interrupted run resumes
+    episodes = [run_episode(_scene, config, config.first_seed + i, holding=i >= first_held) for i in numbers]
+    opened(folder, kind).write(numbers, episodes)
     return len(episodes)
 
 
@@ -240,29 +279,23 @@ _scene: PandaScene | None = None  # one per worker process: building it takes se
 
 
 def collect(
-    folder: str | Path, config: CollectConfig, workers: int, progress: Callable[[int], None] = lambda n: None
+    folder: str | Path,
+    config: CollectConfig,
+    workers: int,
+    progress: Callable[[int], None] = lambda n: None,
+    kind: str = DEFAULT,
 ) -> None:
-    """Fill ``folder`` with shards; shards that are already there are kept, so it resumes.
+    """Fill ``folder`` with episodes in the format ``kind``; those that are already there are kept, so it resumes.
 
     Args:
         progress: called with the number of episodes finished since the last call.
     Raises:
         WmError: the folder holds data of another configuration.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    meta = folder / META
-    wanted = asdict(config)
-    if meta.exists():
-        found = json.loads(meta.read_text())
-        if {**asdict(CollectConfig()), **found} != wanted:  # older data lack the newer keys, and have their defaults
-            raise WmError(f"{folder} holds data of another configuration; choose an empty folder with --out")
-    results.write_json(meta, wanted)
-    shards = -(-config.episodes // EPISODES_PER_SHARD)
-    missing = [i for i in range(shards) if not (folder / f"shard_{i:04d}.npz").exists()]
-    progress(config.episodes - sum(min(EPISODES_PER_SHARD, config.episodes - i * EPISODES_PER_SHARD) for i in missing))
+    missing = opened(folder, kind).begin(config.spec())
+    progress(config.episodes - sum(map(len, missing)))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LP_NUM_THREADS"):
         os.environ[name] = "1"  # one process a core; threads below it only get in each other's way
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for done in pool.imap_unordered(_run_shard, [(str(folder), i, config) for i in missing]):
+        for done in pool.imap_unordered(_run_part, [(str(folder), kind, part, config) for part in missing]):
             progress(done)

@@ -1,4 +1,4 @@
-"""The fuzzer misses the guards that are taken out; all of them: ``python -m wm_controller.fuzz --mutants``."""
+"""The fuzzer misses the guards that are taken out; all of them: ``python -m wm_lab.fuzz --mutants``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from wm_controller.fuzz import mutants
-from wm_controller.fuzz.mutants import MUTANTS, Mutant, hunt
+from wm_lab.fuzz import mutants
+from wm_lab.fuzz.mutants import MUTANTS, Mutant, hunt
 
 #: Those that a few sessions show.
 QUICK = [
@@ -50,7 +50,7 @@ def test_each_guard_is_named_once() -> None:
 
 
 def test_a_guard_that_nobody_misses_fails_the_command(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    from wm_controller.fuzz import __main__ as command
+    from wm_lab.fuzz import __main__ as command
 
     idle = Mutant("a guard that guards nothing", ((mutants, "MUTANTS", lambda honest: honest),))
     (missed,) = [m for m in MUTANTS if m.guard == "the gripper hears nothing while not running"]
@@ -64,6 +64,6 @@ def test_a_guard_that_nobody_misses_fails_the_command(monkeypatch: pytest.Monkey
 
 
 def test_help_says_what_it_does() -> None:
-    command = [sys.executable, "-m", "wm_controller.fuzz", "--help"]
+    command = [sys.executable, "-m", "wm_lab.fuzz", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
     assert "--mutants" in done.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wm_controller.fuzz.world import AILMENTS, DOWN, Body, RosClock
+from wm_lab.fuzz.world import AILMENTS, DOWN, Body, RosClock
 
 
 def test_a_clock_keeps_what_it_read() -> None:
