@@ -25,6 +25,22 @@ Array = NDArray[np.float64]
 MIDDLE_STATE = (0.45, 0.0, 0.3, np.pi, 0.0, 0.0, 0.5)
 #: (samples, iterations, elites), from the cheapest on: what :func:`cheapest_equal` tries if it is not told.
 GRID = ((50, 3, 5), (100, 3, 8), (100, 5, 8), (200, 4, 10), (200, 5, 10), (200, 8, 10), (400, 6, 10), (400, 10, 10))
+#: The search of V-JEPA 2-AC's own planner (arXiv 2506.09985; facebookresearch/vjepa2): one Gaussian over all seven
+#: dimensions, whose mean is the answer.
+PAPER = CemConfig(
+    samples=800,
+    iterations=10,
+    elites=10,
+    kept_elites=0,
+    momentum=0.15,
+    initial_std=1.0,
+    initial_std_gripper=1.0,
+    least_std=0.0,
+    sample_std=True,
+    gripper_odds=False,
+    compete=False,
+    answer="mean",
+)
 
 
 @dataclass(frozen=True)
@@ -115,3 +131,13 @@ def cheapest_equal(
         yield row
         if row.share >= share:
             return
+
+
+def ablation(setting: CemConfig) -> Iterator[tuple[str, CemConfig]]:
+    """From the paper's search to ``setting``, one change after the other, with what each is called."""
+    now = replace(PAPER, samples=setting.samples, iterations=setting.iterations, elites=setting.elites)
+    yield "as the paper", now
+    for name in ("answer", "compete", "kept_elites", "sample_std", "least_std", "gripper_odds", "momentum"):
+        now = replace(now, **{name: getattr(setting, name)})
+        yield f"{name} = {getattr(setting, name)}", now
+    yield "initial_std, as the setting", setting

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from wm_controller.node_config import ControllerNodeConfig
 from wm_core import config
 from wm_core.limits import Limits
 from wm_lab.evaluate import Evaluator
+from wm_lab.search_bench import PAPER
 from wm_models import architectures, imagination
 from wm_models.bundle import ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
 from wm_models.imagination import Proposed
@@ -30,7 +31,7 @@ from wm_models.imagination.device import DeviceImagination
 from wm_models.world_model import WorldModel
 from wm_planner.action_space import ActionSpace
 from wm_planner.guardrails.projection import make_feasible
-from wm_planner.optimisers.cem import Cem, CemConfig
+from wm_planner.optimisers.cem import Cem
 from wm_planner.planner import Planner, PlannerConfig, PlanResult
 
 FOLDER = Path(__file__).parent
@@ -171,22 +172,9 @@ def queries(case: Case, name: str) -> Iterator[Arrays]:
         yield query
 
 
-#: The search of V-JEPA 2-AC's own planner, which the device path once had to itself.
-PAPER = CemConfig(
-    samples=SAMPLES,
-    iterations=ITERATIONS,
-    elites=ELITES,
-    kept_elites=0,
-    momentum=0.15,
-    momentum_gripper=0.3,
-    momentum_std_gripper=0.15,
-    initial_std=1.0,
-    initial_std_gripper=1.0,
-    least_std=0.0,
-    sample_std=True,
-    gripper_odds=False,
-    compete=False,
-    answer="mean",
+#: The paper's search, which the device path once had to itself.
+SETTING = replace(
+    PAPER, samples=SAMPLES, iterations=ITERATIONS, elites=ELITES, momentum_gripper=0.3, momentum_std_gripper=0.15
 )
 LIMITS = Limits((0.4, 0.0, 0.2), (0.5, 0.08, 0.4), speed_m_s=0.25, step_m=0.06, step_rad=0.1)
 
@@ -235,10 +223,10 @@ def search(case: Case, name: str) -> Iterator[Arrays]:
     for query in queries(case, name):
         problem = Free(model, query, case)
         noise = query["noise"][..., [0, 1, 2, 6]]
-        cem = Cem(PAPER, lambda *_, noise=noise: (noise, np.zeros(noise.shape[:3])))
+        cem = Cem(SETTING, lambda *_, noise=noise: (noise, np.zeros(noise.shape[:3])))
         proposed = None
         if case.warm:
-            proposed = Proposed(query["mean"], np.tile(0.5 * PAPER.start_std(problem.scale), (case.horizon, 1)))
+            proposed = Proposed(query["mean"], np.tile(0.5 * SETTING.start_std(problem.scale), (case.horizon, 1)))
         found = cem.optimise(problem, proposed=proposed)
         assert found is not None
         mean = ActionSpace(LOW, HIGH, case.levels).conform(found.actions)

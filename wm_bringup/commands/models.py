@@ -77,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command.add_argument("--iterations", type=int, default=10, help="of the reference")
     command.add_argument("--elites", type=int, default=10, help="of the reference")
     command.add_argument("--horizon", type=int, default=1, help="steps per candidate")
+    command.add_argument(
+        "--ablate", action="store_true", help="instead: from the paper's search to ours, one setting after the other"
+    )
     command.add_argument("--share", type=float, default=0.99, help="of the reference's fall in energy: what is equal")
     command.add_argument("--memory-mb", type=float, default=1024.0, help="for the candidates, weights not counted")
     command.add_argument("--queries", type=int, default=4, help="random starts and goals")
@@ -210,6 +213,12 @@ def _search(args: argparse.Namespace) -> int:
     try:
         queries = search_bench.random_queries(model, args.queries)
         print(f"{args.bundle.name}: {args.backend}, horizon {args.horizon}, {args.queries} queries")
+        if args.ablate:
+            print(f"{'setting':28}{'ms p50':>12}{'ms p99':>12}{'energy':>12}")
+            for name, setting in search_bench.ablation(reference):
+                row = search_bench.measure(model, setting, args.horizon, queries, args.repeats)
+                print(f"{name:28}{row.p50_ms:12.1f}{row.p99_ms:12.1f}{row.energy:12.5f}", flush=True)
+            return 0
         print(f"{'samples':>10}{'iterations':>12}{'ms p50':>12}{'ms p99':>12}{'energy':>10}{'share of the fall':>20}")
         rows = search_bench.cheapest_equal(model, reference, args.horizon, queries, args.repeats, args.share)
         for row in rows:

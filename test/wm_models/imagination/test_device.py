@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from wm_core import pose
 from wm_core.errors import BundleError, ConfigError
+from wm_lab.search_bench import PAPER
 from wm_models.architectures import conv_jepa, vjepa2_ac
 from wm_models.backends import BackendError
 from wm_models.backends.torch import Options
@@ -22,7 +23,7 @@ from wm_models.imagination import Proposed
 from wm_models.imagination.base import Parts
 from wm_models.imagination.device import Captured, DeviceImagination
 from wm_planner.action_space import ActionSpace
-from wm_planner.optimisers.cem import Cem, CemConfig
+from wm_planner.optimisers.cem import Cem
 
 LOW, HIGH = (-0.075,) * 3 + (0.0,) * 3 + (-0.75,), (0.075,) * 3 + (0.0,) * 3 + (0.75,)
 STATE = np.array([0.45, 0.0, 0.3, np.pi, 0.0, 0.2, 0.5])
@@ -139,22 +140,15 @@ def test_a_search_with_the_settings_of_the_paper_is_that_of_the_official_planner
     problem = SimpleNamespace(
         space=space, horizon=told["rollout"], scale=np.array(HIGH), project=space.conform, score=score
     )
-    config = CemConfig(
+    config = replace(
+        PAPER,
         samples=told["samples"],
         iterations=told["cem_steps"],
         elites=told["topk"],
-        kept_elites=0,
         momentum=told["momentum_mean"],
         momentum_std=told["momentum_std"],
         momentum_gripper=told["momentum_mean_gripper"],
         momentum_std_gripper=told["momentum_std_gripper"],
-        initial_std=1.0,
-        initial_std_gripper=1.0,
-        least_std=0.0,
-        sample_std=True,
-        gripper_odds=False,
-        compete=False,
-        answer="mean",
     )
     noise = np.swapaxes(official.data["cem_noise"], 1, 2)
     found = Cem(config, lambda *_: (noise, np.zeros(noise.shape[:3]))).optimise(problem)
