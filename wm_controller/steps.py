@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from wm_core.limits import CEILING, HORIZON_S, MAX_STEPS, PERIOD_MAX_S, PERIOD_MIN_S
+from wm_core.pose import GRIPPER_DEADBAND  # so that a grasp keeps squeezing
 
 from .envelope import Envelope
 from .inputs import Measured, Past, numbers, stamp_fault
 from .interface import ControllerConfig, Plan
 from .spatial import IDENTITY, Quat, Vec, add, minus, quaternion, scaled, turn_between, turned
 
-#: A smaller gripper delta means "keep the gripper as it is", so that a grasp keeps squeezing.
-GRIPPER_DEADBAND = 0.25
 #: A smaller rotation is rounding: the plan does not turn.
 NO_TURN_RAD = 1e-6
 #: A delta beyond this multiple of what one step may be (for the gripper: of its whole way) is not a step that is a

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
@@ -98,7 +97,6 @@ class WmNode(Node, Generic[T]):
         callback: Callable[..., Any],
         qos_profile: QoSProfile | int,
         *,
-        callback_group: CallbackGroup | None = None,
         raw: bool = False,
         most_bytes: int | None = None,
         numbered: bool = False,
@@ -129,7 +127,6 @@ class WmNode(Node, Generic[T]):
             topic,
             guarded,  # type: ignore[arg-type]  # rclpy's hints know no callback that takes the message's info
             qos_profile,
-            callback_group=callback_group,
             raw=True,
             **more,
         )
