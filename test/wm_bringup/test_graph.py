@@ -277,9 +277,7 @@ def test_a_bundle_may_bring_the_preset_itself(bundle: Callable[..., Path], tmp_p
 
 
 def test_a_bundle_that_names_what_there_is_not_is_refused(bundle: Callable[..., Path]) -> None:
-    with pytest.raises(
-        ConfigError, match=r"there is no planner preset 'panda'; there are: .*vjepa2_ac"
-    ):
+    with pytest.raises(ConfigError, match=r"there is no planner preset 'panda'; there are: .*vjepa2_ac"):
         declare(bundle=bundle("panda"))
 
 
