@@ -6,9 +6,8 @@ the arm made of them.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from wm_sim.expert import CLOSE, KEEP, OPEN, Expert
 from wm_sim.scene import CUBE_HALF_M, HOME_POSE, Camera, PandaScene, sample_place
 
 from .loop import ClosedLoop
+from .workers import work
 
 Array = NDArray[np.float64]
 
@@ -294,8 +294,6 @@ def collect(
     """
     missing = opened(folder, kind).begin(config.spec())
     progress(config.episodes - sum(map(len, missing)))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LP_NUM_THREADS"):
-        os.environ[name] = "1"  # one process a core; threads below it only get in each other's way
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for done in pool.imap_unordered(_run_part, [(str(folder), kind, part, config) for part in missing]):
+    with closing(work(_run_part, [(str(folder), kind, part, config) for part in missing], workers)) as parts:
+        for _, done in parts:
             progress(done)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from wm_controller.controller import ControllerConfig
 from wm_controller.monitor import EnvelopeMonitor
-from wm_core.errors import WmError
+from wm_core.errors import ConfigError, WmError
 from wm_models.world_model import WorldModel
 from wm_planner.planner import Planner, PlanResult
 from wm_sim.expert import demonstrate, pick_goals
 from wm_sim.scene import HOME_POSE, Camera, PandaScene
 
 from .loop import ClosedLoop
+from .proportions import wilson
 
 Array = NDArray[np.float64]
 
@@ -31,20 +32,71 @@ SETTLE_STEPS = 4
 
 
 @dataclass(frozen=True)
+class Case:
+    """What is asked of a planner in each scene. Raises ConfigError where that makes no sense.
+
+    ``goals`` pictures are taken evenly from the expert's eight; an episode ends after ``max_steps`` plan steps at the
+    latest; ``latency_s`` passes between a frame and its plan. The camera stands turned by ``camera_azimuth_deg``;
+    ``calibration`` is its preset as 'wm calibrate' leaves it, whose axes are then used, and with ``turn_hand`` the hand
+    is held turned as they are.
+    """
+
+    goals: int = 8
+    max_steps: int = 80
+    latency_s: float = 0.06
+    camera_azimuth_deg: float = 0.0
+    calibration: str | None = None
+    turn_hand: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.goals <= 8:
+            raise ConfigError(f"goals = {self.goals} is outside 1..8")
+        if self.max_steps < 1:
+            raise ConfigError(f"max_steps = {self.max_steps} lets nothing move; give a number of 1 or more")
+        if not 0.0 <= self.latency_s < float("inf"):
+            raise ConfigError(f"latency_s = {self.latency_s} must be a finite number, at least 0")
+        if self.turn_hand and self.calibration is None:
+            raise ConfigError("nobody reads turn_hand without calibration, which has the axes to turn it by; give both")
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How long it took: of each plan and each frame in milliseconds, and the whole episode."""
+
+    plan_ms: list[float]
+    encode_ms: list[float]
+    wall_s: float
+
+
+@dataclass(frozen=True)
 class Episode:
-    """What became of one episode. Distances in metres, times in milliseconds."""
+    """What became of one episode; the same each time, but for its timings. Distances in metres.
+
+    ``reach_error_m`` is the distance from the first sub-goal when it had ended; None if it never did.
+    """
 
     seed: int
     placed: bool
     lifted: bool
     distance_m: float
-    reach_error_m: float
+    reach_error_m: float | None
     steps: int
     subgoal: int
     subgoals: int
     holds: int
     violations: int
     corrected: float
+    timings: Timings = field(compare=False)
+
+    def record(self) -> dict[str, Any]:
+        """What :meth:`of_record` takes; JSON can hold it."""
+        result = asdict(self)
+        return {"timings": result.pop("timings"), "result": result}
+
+    @classmethod
+    def of_record(cls, record: dict[str, Any]) -> Episode:
+        """Raises TypeError and KeyError where it is none."""
+        return cls(**record["result"], timings=Timings(**record["timings"]))
 
 
 @dataclass(frozen=True)
@@ -90,16 +142,6 @@ class Report:
         return asdict(self)
 
 
-def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a proportion (Wilson 1927)."""
-    if trials == 0:
-        return 0.0, 1.0
-    p = successes / trials
-    centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 class Evaluator:
     """Runs episodes on one simulated arm.
 
@@ -107,10 +149,7 @@ class Evaluator:
         model: encoder and predictor.
         planner: plans with that model; reset for every episode.
         controller: configuration of the real controller.
-        goals: number of goal pictures, 1..8, taken evenly from the expert's eight.
-        max_steps: an episode ends after this many plan steps at the latest.
-        latency_s: time from frame to plan in the live graph, simulated here.
-        camera: the exterior camera, if it does not stand where it did in training.
+        case: what is asked; its calibration is the business of whoever makes the planner.
         hand_yaw_rad: how far the hand is held turned about the vertical, in the goal pictures and by the planner.
     """
 
@@ -119,19 +158,14 @@ class Evaluator:
         model: WorldModel,
         planner: Planner,
         controller: ControllerConfig,
-        goals: int = 8,
-        max_steps: int = 80,
-        latency_s: float = 0.06,
-        camera: Camera | None = None,
+        case: Case | None = None,
         hand_yaw_rad: float = 0.0,
     ) -> None:
         self.model, self.planner = model, planner
-        self.goals, self.max_steps, self.latency_s = goals, max_steps, latency_s
-        self.hand_yaw_rad = hand_yaw_rad
-        self.scene = PandaScene(camera=camera)
+        self.case, self.hand_yaw_rad = Case() if case is None else case, hand_yaw_rad
+        self.scene = PandaScene(camera=Camera(azimuth_deg=self.case.camera_azimuth_deg))
         self.monitor = EnvelopeMonitor(controller.limits)
         self.loop = ClosedLoop(self.scene, controller, model.spec.step_period_s, self.monitor)
-        self.plan_ms: list[float] = []
         self.encode_ms: list[float] = []
 
     def encode(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -140,31 +174,30 @@ class Evaluator:
         self.encode_ms.append(1000 * (time.perf_counter() - started))
         return latent
 
-    def run(self, seed: int, watch: Callable[[NDArray[np.uint8], PlanResult], None] | None = None) -> Episode:
-        """One episode in scene ``seed``; ``watch`` sees every frame and plan, and ends it by raising.
-
-        Raises WmError if the expert fails.
-        """
+    def run(self, seed: int) -> Episode:
+        """One episode in scene ``seed``. Raises WmError if the expert fails."""
+        began_s = time.perf_counter()
         self._reset(seed)
         shown = demonstrate(self.scene, hand_yaw_rad=self.hand_yaw_rad)
-        chosen = pick_goals(self.goals, len(shown.frames))
+        chosen = pick_goals(self.case.goals, len(shown.frames))
         goal_states = [shown.states[i] for i in chosen]
         self._reset(seed)
         self.loop.begin()
         self.planner.set_goals(self.model.encode(np.stack([shown.frames[i] for i in chosen])))
         before, broken = self.monitor.violations, 0
-        reach_error, lifted, holds, settled = math.nan, False, 0, 0
+        reach_error: float | None = None
+        lifted, holds, settled = False, 0, 0
         corrected: list[float] = []
+        plan_ms: list[float] = []
+        self.encode_ms = []
         subgoal, steps = 0, 0
-        while steps < self.max_steps:
+        while steps < self.case.max_steps:
             steps += 1
             seen = self.loop.observe()
             plan = self.planner.plan(self.encode(seen.frame), seen.state, seen.stamp_s)
-            self.plan_ms.append(plan.plan_ms)
+            plan_ms.append(plan.plan_ms)
             broken += self._plan_violations(seen.state, plan)
-            if watch is not None:
-                watch(seen.frame, plan)
-            if math.isnan(reach_error) and (plan.subgoal > 0 or plan.done):
+            if reach_error is None and (plan.subgoal > 0 or plan.done):
                 reach_error = float(np.linalg.norm(seen.state[:3] - goal_states[0][:3]))
             subgoal = plan.subgoal
             if plan.done:
@@ -174,7 +207,7 @@ class Evaluator:
             else:
                 corrected.append(plan.infeasible_fraction)
                 holds += plan.hold
-            self.loop.step(None if plan.hold else plan.actions, self.latency_s)
+            self.loop.step(None if plan.hold else plan.actions, self.case.latency_s)
             lifted = lifted or bool(self.scene.cube_position()[2] > 0.06)
         return Episode(
             seed=seed,
@@ -188,6 +221,7 @@ class Evaluator:
             holds=holds,
             violations=self.monitor.violations - before + broken,
             corrected=float(np.mean(corrected)) if corrected else 0.0,
+            timings=Timings(plan_ms, self.encode_ms, time.perf_counter() - began_s),
         )
 
     def _reset(self, seed: int) -> None:
@@ -218,7 +252,7 @@ class Evaluator:
                     counts["violations"] += self._plan_violations(seen.state, plan)
                     if watch is not None:
                         watch(seen.frame, plan)
-                    self.loop.step(None if plan.hold else plan.actions, self.latency_s)
+                    self.loop.step(None if plan.hold else plan.actions, self.case.latency_s)
         counts["violations"] += self.monitor.violations - before
         return counts
 
@@ -243,30 +277,34 @@ class Evaluator:
         outside = np.any((path < low - 1e-9) | (path > high + 1e-9), axis=1)
         return int(np.count_nonzero(steps) + np.count_nonzero(outside))
 
-    def report(self, episodes: Sequence[Episode]) -> Report:
-        if not episodes:
-            raise WmError("no episode was finished, so there is nothing to report")
-        placed = sum(e.placed for e in episodes)
-        low, high = wilson(placed, len(episodes))
-        reach = [e.reach_error_m for e in episodes if not math.isnan(e.reach_error_m)]
-        return Report(
-            episodes=len(episodes),
-            placed=placed,
-            success_rate=placed / len(episodes),
-            wilson_low=low,
-            wilson_high=high,
-            lifted=sum(e.lifted for e in episodes),
-            plan_ms_p50=float(np.percentile(self.plan_ms, 50)),
-            plan_ms_p99=float(np.percentile(self.plan_ms, 99)),
-            encode_ms_p50=float(np.percentile(self.encode_ms, 50)),
-            encode_ms_p99=float(np.percentile(self.encode_ms, 99)),
-            guardrail_violations=sum(e.violations for e in episodes),
-            guardrail_corrected_fraction=float(np.mean([e.corrected for e in episodes])),
-            holds=sum(e.holds for e in episodes),
-            reach_error_m_median=float(np.median(reach)) if reach else math.nan,
-            steps_mean=float(np.mean([e.steps for e in episodes])),
-            failed_seeds=[e.seed for e in episodes if not e.placed],
-        )
-
     def close(self) -> None:
         self.scene.close()
+
+
+def report(episodes: Sequence[Episode]) -> Report:
+    """The scores of finished episodes. Raises WmError if there are none."""
+    if not episodes:
+        raise WmError("no episode was finished, so there is nothing to report")
+    placed = sum(e.placed for e in episodes)
+    low, high = wilson(placed, len(episodes))
+    reach = [e.reach_error_m for e in episodes if e.reach_error_m is not None]
+    plan_ms = [ms for e in episodes for ms in e.timings.plan_ms]
+    encode_ms = [ms for e in episodes for ms in e.timings.encode_ms]
+    return Report(
+        episodes=len(episodes),
+        placed=placed,
+        success_rate=placed / len(episodes),
+        wilson_low=low,
+        wilson_high=high,
+        lifted=sum(e.lifted for e in episodes),
+        plan_ms_p50=float(np.percentile(plan_ms, 50)),
+        plan_ms_p99=float(np.percentile(plan_ms, 99)),
+        encode_ms_p50=float(np.percentile(encode_ms, 50)),
+        encode_ms_p99=float(np.percentile(encode_ms, 99)),
+        guardrail_violations=sum(e.violations for e in episodes),
+        guardrail_corrected_fraction=float(np.mean([e.corrected for e in episodes])),
+        holds=sum(e.holds for e in episodes),
+        reach_error_m_median=float(np.median(reach)) if reach else math.nan,
+        steps_mean=float(np.mean([e.steps for e in episodes])),
+        failed_seeds=[e.seed for e in episodes if not e.placed],
+    )

@@ -1,8 +1,9 @@
-"""``wm eval`` as a user ends it before its time."""
+"""``wm eval`` as a user ends it before its time, and a matrix of it that goes on as if nothing had been."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from wm_bringup import cli
 
 
 def command(bundle: Path, config: Path, *words: object) -> list[str]:
@@ -52,3 +55,83 @@ def test_hostile_counts_are_written_as_well(tmp_path: Path, tiny_bundle: Path, s
     assert subprocess.run(words, timeout=120, check=False).returncode == 0
     counts = json.loads(path.read_text())
     assert counts["plans"] + counts["holds"] >= 10 and counts["violations"] == 0
+
+
+@pytest.fixture
+def matrix(tmp_path: Path, tiny_bundle: Path, small_planner: Path) -> Path:
+    """Two cases of one bundle and planner in four scenes."""
+    path = tmp_path / "matrix.yaml"
+    path.write_text(
+        f"bundles: {{tiny: {tiny_bundle}}}\nplanners: {{small: {small_planner / 'planner.yaml'}}}\n"
+        "cases: {short: {goals: 2, max_steps: 2}, long: {goals: 2, max_steps: 4}}\nepisodes: 4\n"
+    )
+    return path
+
+
+def start(matrix: Path, lines: Path, workers: int) -> subprocess.Popen[str]:
+    words = ["--matrix", matrix, "--lines", lines, "--workers", workers]
+    return subprocess.Popen(
+        [sys.executable, "-m", "wm_bringup.cli", "eval", *map(str, words)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(lines: Path, count: int, process: subprocess.Popen[str]) -> None:
+    until_s = time.monotonic() + 120.0
+    while not lines.exists() or lines.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < until_s and process.poll() is None
+        time.sleep(0.02)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def results_in(lines: Path) -> list[str]:
+    """What does not depend on time, in an order of its own."""
+    found = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert all(line.pop("timings")["wall_s"] > 0.0 for line in found)
+    return sorted(json.dumps(line, sort_keys=True) for line in found)
+
+
+def test_the_results_of_a_matrix_are_the_same_whatever_happens_to_it(tmp_path: Path, matrix: Path) -> None:
+    quiet, rough = tmp_path / "quiet.jsonl", tmp_path / "rough.jsonl"
+    undisturbed = start(matrix, quiet, 1)
+    undisturbed.communicate(timeout=240.0)
+    assert undisturbed.returncode == 0
+
+    process = start(matrix, rough, 2)
+    wait_for(rough, 1, process)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    wait_for(rough, 3, process)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60.0)
+    done = rough.read_bytes().count(b"\n")
+    assert process.returncode == 130 and f"interrupted after {done} of 8 episodes" in out and 3 <= done < 8
+    whole = rough.read_text()
+    rough.write_text(whole + whole[:70])  # as a kill in the middle of a line leaves it
+
+    again = start(matrix, rough, 2)
+    out, _ = again.communicate(timeout=240.0)
+    assert again.returncode == 0 and rough.read_text().startswith(whole)
+    assert results_in(rough) == results_in(quiet) and len(results_in(rough)) == 8
+    scores = json.loads(rough.with_suffix(".json").read_text())
+    assert [cell["scores"]["episodes"] for cell in scores["cells"]] == [4, 4]
+    assert scores["cells"][0]["config"]["case"]["max_steps"] == 2
+    assert "tiny, small, short | tiny, small, long: of 4 scenes 0 placed by the first alone" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--goals", 3], "nobody reads --goals beside --matrix; put it into"),
+        (["--seed", 1], "nobody reads --seed beside --matrix"),
+        (["--hostile", 5], "nobody reads --hostile beside --matrix"),
+        (["--workers", 0], "--workers 0 must be at least 1"),
+    ],
+)
+def test_what_a_matrix_does_not_read_is_refused(
+    matrix: Path, words: list[object], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["eval", "--matrix", str(matrix), *map(str, words)]) == 2
+    assert says in capsys.readouterr().err
