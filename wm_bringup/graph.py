@@ -63,6 +63,7 @@ class Cell:
         mode: "sim" (MuJoCo arm and camera), "mock_crisp" (the same behind a real arm's topics) or "real".
         bundle: folder of the model bundle.
         arm: preset of the arm, a name from ``config/arms`` or a path; None: that of the mode.
+        planner: preset of the planner, a name from ``config/planner`` or a path; None: the one that the bundle names.
         camera: topic of a camera driver that runs already; None: the camera node of ``config/camera``. Real mode only.
         dry_run: everything runs, but the controller gets an arm that moves nothing.
         seed: of the simulated scene, and of a calibration's moves.
@@ -77,6 +78,7 @@ class Cell:
     mode: str
     bundle: str | Path
     arm: str | None = None
+    planner: str | None = None
     camera: str | None = None
     dry_run: bool = False
     seed: int = 0
@@ -119,7 +121,7 @@ def calibrate(mode: str, *, out: str | Path, **cell: Any) -> Graph:
 def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[str, ...]) -> Graph:
     """``brain`` is the node whose plans move the arm, with the parameters ``brain_says``."""
     mode, camera = cell.mode, cell.camera
-    for name in ("bundle", "arm", "camera", "config"):
+    for name in ("bundle", "arm", "planner", "camera", "config"):
         if getattr(cell, name) == "":
             raise ConfigError(f"{name} is empty, such as a shell variable that is not set; give it, or leave it out")
     if mode not in MODES:
@@ -153,7 +155,7 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
     )
     if folder is not None:
         presets.check_folder(folder, _MODULES, beside=[arm])
-    shipped = {CONTROLLER: arm, "planner": presets.planner(Path(cell.bundle))}
+    shipped = {CONTROLLER: arm, "planner": presets.planner(Path(cell.bundle), cell.planner)}
     files = {name: presets.files(name, mode, folder, shipped) for name in (*own, "camera")}
     if files["camera"]:  # also where no node of ours reads it all
         params.build(CameraConfig, {CONFIG_PARAMETER: files["camera"]}, "camera")

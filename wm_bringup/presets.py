@@ -18,19 +18,31 @@ YAML = (".yaml", ".yml")
 
 def arms() -> dict[str, Path]:
     """The shipped presets of arms by name."""
-    return {file.stem: file for file in sorted((paths.share() / "config" / "arms").glob("*.yaml"))}
+    return _shipped("arms")
+
+
+def _shipped(folder: str) -> dict[str, Path]:
+    return {file.stem: file for file in sorted((paths.share() / "config" / folder).glob("*.yaml"))}
 
 
 def arm(name: str) -> Path:
     """The preset of an arm: one of config/arms by name, or a person's own file. Raises ConfigError."""
+    return _preset("arm", name)
+
+
+def _preset(what: str, name: str) -> Path:
+    folder = _FOLDERS[what]
     if name.endswith(YAML) and (Path(name).is_file() or len(Path(name).parts) > 1):
         if not Path(name).is_file():
-            raise ConfigError(f"there is no arm preset at {name}; give a file, or a name from config/arms")
+            raise ConfigError(f"there is no {what} preset at {name}; give a file, or a name from config/{folder}")
         return Path(name).resolve()
-    known = arms()
+    known = _shipped(folder)
     if name not in known:
-        raise ConfigError(unknown("arm preset", name, known))
+        raise ConfigError(unknown(f"{what} preset", name, known))
     return known[name].resolve()
+
+
+_FOLDERS = {"arm": "arms", "planner": "planner"}
 
 
 def check_folder(folder: Path, nodes: Collection[str], beside: Collection[Path]) -> None:
@@ -91,11 +103,14 @@ def _stem(path: Path) -> str:
 _TYPED = ("", ".json", ".toml", ".ini", ".cfg", ".conf", ".txt")
 
 
-def planner(bundle: Path) -> Path | None:
+def planner(bundle: Path, instead: str | None = None) -> Path | None:
     """The preset that a bundle names for its planner; None if it names none, or there is no bundle.
 
-    Raises ConfigError where the bundle's specification cannot be read, or there is no preset of that name.
+    ``instead``: the one to take in any case, a name from config/planner or a person's own file. Raises ConfigError
+    where the bundle's specification cannot be read, or there is no such preset.
     """
+    if instead is not None:
+        return _preset("planner", instead)
     if not (bundle / SPEC_NAME).is_file():
         return None  # whoever loads it says so
     spec = load(BundleSpec, bundle / SPEC_NAME)
@@ -103,10 +118,10 @@ def planner(bundle: Path) -> Path | None:
         return None
     if spec.planner in spec.files:
         return bundle / spec.planner
-    known = {file.stem: file for file in (paths.share() / "config" / "planner").glob("*.yaml")}
-    if spec.planner not in known:
-        raise ConfigError(f"{bundle / SPEC_NAME}: planner: {unknown('planner preset', spec.planner, known)}")
-    return known[spec.planner]
+    try:
+        return _preset("planner", spec.planner)
+    except ConfigError as error:
+        raise ConfigError(f"{bundle / SPEC_NAME}: planner: {error}") from None
 
 
 def files(node: str, mode: str, folder: Path | None, shipped: Mapping[str, Path | None]) -> tuple[Path, ...]:

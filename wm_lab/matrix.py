@@ -29,7 +29,8 @@ class MatrixConfig:
 
     ``bundles`` and ``planners`` give names to folders and files, ``cases`` to what is asked; a planner without a file
     is the one that the bundle names. Each with each runs in the ``episodes`` scenes from ``seed`` on, in the envelope
-    of ``controller``. ``backend`` runs the models; None: the one that the planner's file says.
+    of ``controller``. ``backend`` runs the models; None: the one that the planner's file says. ``settings`` are values
+    of planner and controller above all files, by node: ``{planner: {optimiser.samples: 64}}``.
     """
 
     bundles: dict[str, str]
@@ -40,6 +41,7 @@ class MatrixConfig:
     episodes: int = 100
     backend: str | None = None
     threads: int = 1
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("bundles", "planners", "cases"):

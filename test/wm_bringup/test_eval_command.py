@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from wm_bringup import cli
+from wm_bringup import cli, graph, paths
+from wm_bringup.commands import eval as eval_command
+from wm_lab.matrix import MatrixConfig
 
 
 def command(bundle: Path, config: Path, *words: object) -> list[str]:
@@ -135,3 +137,14 @@ def test_what_a_matrix_does_not_read_is_refused(
 ) -> None:
     assert cli.run(["eval", "--matrix", str(matrix), *map(str, words)]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_planner_and_controller_are_those_of_the_live_graph() -> None:
+    folder = paths.bundle_folder(paths.DEFAULT_BUNDLE)
+    words = {"planner": {"costs.trust.weight": 0.3}, "controller": {"limits.speed_m_s": 0.09}}
+    matrix = MatrixConfig(bundles={"it": str(folder)}, settings=words, threads=1)
+    (cell,) = eval_command._cells(matrix, Path())
+    declared = graph.pick_place("sim", bundle=folder, goal="", settings=words)
+    live = {spec.name: graph.configuration(spec) for spec in declared.nodes}
+    assert cell.settings == live["planner"] and cell.controller == live["controller"]
+    assert cell.settings.limits.speed_m_s == 0.09 and cell.settings.costs["trust"].weight == 0.3

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wm_bringup import paths, presets
+from wm_bringup import paths
 from wm_core import seeds
 
 if TYPE_CHECKING:
@@ -43,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--planner", type=Path, help="planner settings; default: those that the bundle names"),
         parser.add_argument(
             "--controller", type=Path, help="arm preset with the envelope; default: config/arms/sim.yaml"
+        ),
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NODE.KEY=VALUE",
+            help="one value of planner or controller",
         ),
         parser.add_argument("--max-steps", type=int, default=80, help="plan steps after which an episode has failed"),
         parser.add_argument(
@@ -158,6 +165,7 @@ def _hostile(cell: Cell, args: argparse.Namespace, interrupted: Interrupts) -> i
 
 def _matrix(args: argparse.Namespace) -> MatrixConfig:
     """The smallest one: one bundle, one planner, one case."""
+    from wm_bringup.pick_place import parse_settings
     from wm_lab.evaluate import Case
     from wm_lab.matrix import MatrixConfig
 
@@ -177,43 +185,49 @@ def _matrix(args: argparse.Namespace) -> MatrixConfig:
         episodes=args.episodes,
         backend=args.backend,
         threads=args.threads,
+        settings=parse_settings(args.set),
     )
 
 
 def _cells(matrix: MatrixConfig, base: Path) -> list[Cell]:
-    """All that a matrix crosses, with all files read. Names are those of ``models/`` and ``config/``; paths lead from
-    ``base``.
+    """All that a matrix crosses, with all files read: the planner and the controller are those of the live graph.
+
+    Names are those of ``models/`` and ``config/``; paths lead from ``base``.
     """
-    from wm_controller.node_config import ControllerNodeConfig
-    from wm_core import config
+    from wm_bringup import graph
     from wm_lab.cell import Cell
     from wm_models.bundle import Bundle
-    from wm_planner.node_config import PlannerNodeConfig
 
     def bundle(place: str) -> Path:
         folder = base / place
         return Bundle.load(folder if folder.is_dir() else paths.bundle_folder(place)).path
 
-    def preset(node: str, place: str) -> Path:
-        return base / place if Path(place).suffix or len(Path(place).parts) > 1 else paths.preset(node, place)
+    def preset(place: str) -> str:
+        return str(base / place) if Path(place).suffix or len(Path(place).parts) > 1 else place
 
     folders = {name: bundle(place) for name, place in matrix.bundles.items()}
-    controller = config.load(ControllerNodeConfig, preset("arms", matrix.controller))
     turned = {name: _axes(case, base) for name, case in matrix.cases.items()}
     cells = []
     for (b, folder), (p, place), (c, case) in itertools.product(
         folders.items(), matrix.planners.items(), matrix.cases.items()
     ):
-        file = presets.planner(folder) if place is None else preset("planner", place)
-        settings = PlannerNodeConfig() if file is None else config.load(PlannerNodeConfig, file)
+        declared = graph.pick_place(
+            "sim",
+            bundle=folder,
+            goal="",
+            arm=preset(matrix.controller),
+            planner=None if place is None else preset(place),
+            settings=matrix.settings,
+        )
+        nodes = {spec.name: graph.configuration(spec) for spec in declared.nodes}
+        settings = nodes["planner"]
         in_force = replace(
             settings,
             backend=settings.backend if matrix.backend is None else matrix.backend,
             threads=matrix.threads,
-            limits=controller.limits,
             axes=turned[c],
         )
-        cells.append(Cell(b, p, c, folder, in_force, controller, case))
+        cells.append(Cell(b, p, c, folder, in_force, nodes["controller"], case))
     return cells
 
 
