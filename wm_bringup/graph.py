@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from wm_controller.node_config import ControllerNodeConfig
-from wm_core import axes, seeds
+from wm_core import axes, parameters, seeds
 from wm_core.axes import SECTION as AXES
 from wm_core.config import Setting, explain, load
 from wm_core.errors import ConfigError
 from wm_core.names import unknown
+from wm_core.parameters import CONFIG_PARAMETER, SETTINGS_PARAMETER
 from wm_perception.node_config import CameraConfig
-from wm_ros import params
-from wm_ros.params import CONFIG_PARAMETER, SETTINGS_PARAMETER
 
 from . import guards, presets, transport
 
@@ -34,7 +33,7 @@ class NodeSpec:
 
     name: str
     module: str
-    parameters: dict[str, Any] = field(default_factory=dict)  # of :func:`wm_ros.params.build`
+    parameters: dict[str, Any] = field(default_factory=dict)  # of :func:`wm_ros.parameters.build`
     remappings: tuple[tuple[str, str], ...] = ()
     respawn: bool = False  # a node that died has lost its state: the run ends and says so
 
@@ -158,7 +157,7 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
     shipped = {CONTROLLER: arm, "planner": presets.planner(Path(cell.bundle), cell.planner)}
     files = {name: presets.files(name, mode, folder, shipped) for name in (*own, "camera")}
     if files["camera"]:  # also where no node of ours reads it all
-        params.build(CameraConfig, {CONFIG_PARAMETER: files["camera"]}, "camera")
+        parameters.build(CameraConfig, {CONFIG_PARAMETER: files["camera"]}, "camera")
     # One declaration of the arm serves both; who plans and the controller still apply its limits independently. How the
     # model's axes lie is the camera's to say, also where no node of ours reads it.
     arm_says = _shared(files["controller"], settings.get("controller", {}), _SHARED)
@@ -166,11 +165,11 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
     _refuse_unread(files, own, brain, camera_says)
     nodes = []
     for name, values in own.items():
-        parameters: dict[str, Any] = {CONFIG_PARAMETER: [str(file) for file in files[name]]} if files[name] else {}
-        parameters |= {**arm_says, **camera_says} if name == brain else {}
-        parameters |= {**values, **settings.get(name, {})}
+        given: dict[str, Any] = {CONFIG_PARAMETER: [str(file) for file in files[name]]} if files[name] else {}
+        given |= {**arm_says, **camera_says} if name == brain else {}
+        given |= {**values, **settings.get(name, {})}
         remappings = () if camera is None else camera_remappings(camera)
-        nodes.append(NodeSpec(name, _MODULES[name][0], parameters, remappings))
+        nodes.append(NodeSpec(name, _MODULES[name][0], given, remappings))
     controller = configuration(nodes[-1])  # first: what is wrong in its files would be blamed on those who share them
     _check_guards(cell, arm, controller, own["controller"])
     for spec in nodes:
@@ -193,21 +192,21 @@ def _check_guards(cell: Cell, arm: Path, controller: ControllerNodeConfig, ours:
             guards.known(cell.drop_guards)
             raise ConfigError(f"the guard {cell.drop_guards[0]} is of a real arm; leave out --drop-guard in simulation")
         return
-    preset = params.build(ControllerNodeConfig, {CONFIG_PARAMETER: str(arm), **ours}, "controller")
+    preset = parameters.build(ControllerNodeConfig, {CONFIG_PARAMETER: str(arm), **ours}, "controller")
     guards.check(preset, controller, cell.drop_guards, str(arm), () if simulated else guards.FRANKA)
 
 
 def configuration(spec: NodeSpec) -> Any:
     """The configuration that a node of the graph makes of its parameters. Raises ConfigError."""
-    module, name = _MODULES[spec.name]
-    return params.build(getattr(importlib.import_module(module), name), spec.parameters, spec.name)
+    _, module, name = _MODULES[spec.name]
+    return parameters.build(getattr(importlib.import_module(module), name), spec.parameters, spec.name)
 
 
 def effective(graph: Graph) -> dict[str, list[Setting]]:
     """What each node of the graph is configured by, and where each value comes from."""
     found = {}
     for spec in graph.nodes:
-        layers = [(place or GIVEN, values) for place, values in params.layers(spec.parameters, spec.name)]
+        layers = [(place or GIVEN, values) for place, values in parameters.layers(spec.parameters, spec.name)]
         found[spec.name] = explain(configuration(spec), layers)
     arm = {setting.key: setting.place for setting in found[CONTROLLER]}
     for name in set(found) & {"planner", "calibrate"}:  # the graph tells them what the arm's files say
@@ -233,15 +232,15 @@ _NO_PLANNER_PRESET = (
     "planner.yaml in the folder of --config (config:=), such as a copy of one of config/planner"
 )
 _SIMULATOR = {"sim": "sim_arm", "mock_crisp": "crisp_arm"}
-#: Node -> its module, and the dataclass there that it is configured by.
+#: Node -> its module, and where the dataclass is that it is configured by; none of the latter needs ROS.
 _MODULES = {
-    "sim_arm": ("wm_sim.sim_arm_node", "SimArmConfig"),
-    "crisp_arm": ("wm_sim.crisp_arm_node", "CrispArmConfig"),
-    "camera": ("wm_perception.camera_node", "CameraConfig"),
-    "encoder": ("wm_perception.encoder_node", "EncoderConfig"),
-    "planner": ("wm_planner.planner_node", "PlannerNodeConfig"),
-    "calibrate": ("wm_planner.calibrate_node", "CalibrateNodeConfig"),
-    "controller": ("wm_controller.controller_node", "ControllerNodeConfig"),
+    "sim_arm": ("wm_sim.sim_arm_node", "wm_sim.node_config", "SimArmConfig"),
+    "crisp_arm": ("wm_sim.crisp_arm_node", "wm_sim.node_config", "CrispArmConfig"),
+    "camera": ("wm_perception.camera_node", "wm_perception.node_config", "CameraConfig"),
+    "encoder": ("wm_perception.encoder_node", "wm_perception.node_config", "EncoderConfig"),
+    "planner": ("wm_planner.planner_node", "wm_planner.node_config", "PlannerNodeConfig"),
+    "calibrate": ("wm_planner.calibrate_node", "wm_planner.node_config", "CalibrateNodeConfig"),
+    CONTROLLER: ("wm_controller.controller_node", "wm_controller.node_config", "ControllerNodeConfig"),
 }
 
 
@@ -256,7 +255,7 @@ def environment(mode: str) -> dict[str, str]:
 def node_environment(spec: NodeSpec, environment: Mapping[str, str]) -> dict[str, str]:
     """What a node's environment has besides ``environment``; with it parameters that ``spec`` lacks are refused."""
     own = transport.of_controller(environment) if spec.name == CONTROLLER else {}
-    return {**own, **params.environment(spec.parameters)}
+    return {**own, **parameters.environment(spec.parameters)}
 
 
 #: What planner and controller must read alike of an arm's preset.
@@ -267,7 +266,7 @@ def _shared(files: Sequence[Path], settings: dict[str, Any], names: Sequence[str
     """Those of a node's parameters that begin with one of ``names``, as parameters of another node."""
     values = presets.said(files)
     # Another type than it should have is for the node to refuse.
-    flat = params.flatten({key: values[key] for key in names if key in values})
+    flat = parameters.flatten({key: values[key] for key in names if key in values})
     return {**flat, **{key: value for key, value in settings.items() if key.split(".")[0] in names}}
 
 

@@ -31,11 +31,10 @@ from rclpy.exceptions import InvalidNamespaceException, InvalidTopicNameExceptio
 from rclpy.validate_full_topic_name import validate_full_topic_name
 from rclpy.validate_namespace import validate_namespace
 
-from wm_core import seeds
+from wm_core import parameters, seeds
 from wm_core.errors import ConfigError, WmError, quoted, shown
 from wm_core.names import unknown
 from wm_planner.goals import load_goals
-from wm_ros import params
 
 from . import bundles, graph, lifeline, paths
 from .processes import sentence_in
@@ -210,7 +209,7 @@ def _node(spec: graph.NodeSpec, environment: dict[str, str], context: LaunchCont
         name: ParameterValue(value, value_type=_TEXTS if isinstance(value, list) else str)
         if isinstance(value, (str, list))
         else value
-        for name, value in params.to_ros(spec.parameters).items()
+        for name, value in parameters.to_ros(spec.parameters).items()
     }
     # When launch is killed, so are the nodes; the controller is told to end, so that the arm comes to rest. A debugger
     # that the user puts before them is left alone.

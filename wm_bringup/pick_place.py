@@ -18,11 +18,9 @@ from rclpy.utilities import try_shutdown
 
 from wm_controller.node_config import ControllerNodeConfig
 from wm_controller.supervisor import LATCHED
-from wm_core import results
-from wm_core.config import parse_yaml
+from wm_core import parameters, results
 from wm_core.errors import ConfigError, WmError
 from wm_planner.goals import load_goals
-from wm_ros import params
 from wm_ros.run import begin_ros
 from wm_ros.voices import UNKNOWN
 
@@ -76,14 +74,14 @@ class PickPlace:
         self._bundle = bundles.chosen(arguments.model, arguments.mode).path
         if arguments.goal is not None:
             load_goals(arguments.goal, complain)
-        self._settings = parse_settings(arguments.set)
+        self._settings = parameters.from_words(arguments.set)
         declared = self._graph(Path("goals"))
         for note in declared.notes:
             complain(note)
         controller = next(spec for spec in declared.nodes if spec.name == graph.CONTROLLER)
         of_ros = "use_sim_time"
         given = {key: value for key, value in controller.parameters.items() if key != of_ros}
-        self._controller = params.build(ControllerNodeConfig, given, graph.CONTROLLER)
+        self._controller = parameters.build(ControllerNodeConfig, given, graph.CONTROLLER)
 
     def _graph(self, goal: Path) -> graph.Graph:
         arguments = self._arguments
@@ -327,25 +325,6 @@ class PickPlace:
             cv2.waitKey(1)
         except cv2.error:
             raise WmError("this OpenCV cannot open windows; install opencv-python, or use --headless") from None
-
-
-def parse_settings(words: list[str]) -> dict[str, dict[str, Any]]:
-    """``["planner.subgoals={budget_steps: 9}"]`` to ``{"planner": {"subgoals.budget_steps": 9}}``.
-
-    Raises ConfigError on what is not of this form, no YAML, or given twice.
-    """
-    settings: dict[str, dict[str, Any]] = {}
-    for word in words:
-        path, equals, text = word.partition("=")
-        node, dot, key = path.partition(".")
-        if not (equals and dot and node and key):
-            raise ConfigError(f"--set {word} is not of the form NODE.KEY=VALUE, such as controller.rate_hz=100")
-        given = settings.setdefault(node, {})
-        for name, value in params.flatten({key: parse_yaml(text, f"--set {word}")}).items():
-            if name in given:
-                raise ConfigError(f"--set {word}: {node}.{name} is given a second time; remove one")
-            given[name] = value
-    return settings
 
 
 def _shown(folder: Path) -> str:

@@ -16,8 +16,8 @@ from types import TracebackType
 
 import yaml
 
+from wm_core import parameters
 from wm_core.errors import WmError
-from wm_ros import params
 
 from . import lifeline
 from .graph import CONTROLLER, NodeSpec, node_environment
@@ -142,9 +142,9 @@ class Processes:
 def node_command(spec: NodeSpec, folder: Path) -> list[str]:
     """The words that start a node; its parameters are written into ``folder``. Raises WmError."""
     file = folder / f"{spec.name}.params.yaml"
-    parameters = params.to_ros(spec.parameters)
+    given = parameters.to_ros(spec.parameters)
     with _writing(file):
-        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}), encoding="utf-8")
+        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": given}}), encoding="utf-8")
     remap = [f"__node:={spec.name}", *(f"{a}:={b}" for a, b in spec.remappings)]
     ros = [*NO_LOG_FILES, "--params-file", str(file), *(word for rule in remap for word in ("-r", rule))]
     return [sys.executable, "-m", spec.module, *ros]

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from wm_bringup import cli, paths
-from wm_bringup.pick_place import parse_settings
 from wm_core.errors import ConfigError
+from wm_core.parameters import from_words
 from wm_models import bundle as bundles
 
 
@@ -90,12 +90,12 @@ def test_configuration(broken: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_settings_are_typed() -> None:
-    assert parse_settings(["a.b=1", "a.c.d=[1.0, 2.0]", "e.f=text", "e.g=null"]) == {
+    assert from_words(["a.b=1", "a.c.d=[1.0, 2.0]", "e.f=text", "e.g=null"]) == {
         "a": {"b": 1, "c.d": [1.0, 2.0]},
         "e": {"f": "text", "g": None},
     }
     with pytest.raises(ConfigError, match="not valid YAML"):
-        parse_settings(["a.b=[1"])
+        from_words(["a.b=[1"])
 
 
 def test_bundle_by_name_or_path(tmp_path: Path) -> None:

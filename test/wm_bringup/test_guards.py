@@ -13,9 +13,9 @@ import yaml
 
 from wm_bringup import graph, guards, paths, presets
 from wm_controller.node_config import ControllerNodeConfig
+from wm_core import parameters
 from wm_core.config import load, merge
 from wm_core.errors import ConfigError
-from wm_ros import params
 
 WITHOUT = {
     "force_hold_n": "force_hold_n: null",
@@ -222,7 +222,7 @@ def test_what_is_looser_than_the_preset_is_a_guard_dropped(name: str, mode: str,
     more = {"force_hold_n": 15.0, "torque_hold_nm": 0.0} if name.endswith(("stop_n", "stop_nm")) else {}
     for values in ({"settings": {"controller": {name: looser}}}, {"config": tmp_path / "folder"}):
         (tmp_path / "folder").mkdir(exist_ok=True)
-        (tmp_path / "folder" / "controller.yaml").write_text(yaml.safe_dump(params.nest({name: looser})))
+        (tmp_path / "folder" / "controller.yaml").write_text(yaml.safe_dump(parameters.nest({name: looser})))
         with pytest.raises(ConfigError, match=f"drops the guard {re.escape(name)}, which .*own.yaml.*in place of"):
             declare(mode, arm=own, **values)
         assert declare(mode, arm=own, drop_guards=[name], **values).nodes
@@ -245,7 +245,7 @@ def test_the_limits_are_about_one_way_to_move_one_tool(name: str, other: Any, tm
     assert declare(settings=settings, drop_guards=[name]).nodes
     copy = yaml.safe_load((paths.share() / "config" / "arms" / "fr3_crisp.yaml").read_text())
     own = tmp_path / "own.yaml"
-    own.write_text(yaml.safe_dump(merge(copy, params.nest({name: other}))))
+    own.write_text(yaml.safe_dump(merge(copy, parameters.nest({name: other}))))
     assert declare(arm=str(own)).nodes
 
 
@@ -261,7 +261,7 @@ def test_every_number_of_the_controller_is_a_limit_or_known_to_be_none() -> None
     """A new one must be put on the list, with the direction in which it is tighter."""
 
     def numbers(values: dict[str, Any]) -> Iterator[str]:
-        for key, value in params.flatten(values).items():
+        for key, value in parameters.flatten(values).items():
             first = value[0] if isinstance(value, tuple) and value else value
             if first is None or (isinstance(first, (int, float)) and not isinstance(first, bool)):
                 yield key
@@ -298,7 +298,7 @@ def test_no_setting_leads_the_simulators_controller_to_another_arm(key: str, val
         declare("sim", settings={"controller": {key: value}})
     copy = yaml.safe_load((paths.share() / "config" / "arms" / "sim.yaml").read_text())
     (tmp_path / "arm.yaml").write_text(yaml.safe_dump(copy))
-    (tmp_path / "controller.yaml").write_text(yaml.safe_dump(params.nest({key: value})))
+    (tmp_path / "controller.yaml").write_text(yaml.safe_dump(parameters.nest({key: value})))
     with pytest.raises(ConfigError, match=re.escape(key)):
         declare("sim", arm=str(tmp_path / "arm.yaml"), config=tmp_path)
 

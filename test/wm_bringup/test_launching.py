@@ -75,7 +75,7 @@ def launch(tmp_path: Path) -> Launch:
     (prefix / "share" / "ament_index" / "resource_index" / "packages" / "wm_bringup").touch()
     (prefix / "lib" / "wm_bringup").mkdir(parents=True)
     out.mkdir()
-    for module, _ in graph._MODULES.values():
+    for module, _, _ in graph._MODULES.values():
         script = prefix / "lib" / "wm_bringup" / module.rpartition(".")[2]
         script.write_text(NODE)
         script.chmod(0o755)

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from wm_bringup.graph import _MODULES
-from wm_core import config
+from wm_core import config, parameters
 from wm_core.errors import ConfigError
-from wm_ros import params
 
 #: What a node cannot be made without.
 GIVEN: dict[str, dict[str, Any]] = {"calibrate": {"out": "camera.yaml"}}
@@ -35,7 +34,7 @@ def numbers(cls: Any, prefix: str = "") -> Iterator[tuple[str, int]]:
 
 
 def configured_by(node: str) -> Any:
-    module, name = _MODULES[node]
+    _, module, name = _MODULES[node]
     return getattr(importlib.import_module(module), name)
 
 
@@ -45,7 +44,7 @@ ALL = [(node, key, length) for node in _MODULES for key, length in numbers(confi
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize(("node", "key", "length"), ALL)
 def test_a_number_that_is_none_is_refused_by_name(node: str, key: str, length: int, value: float) -> None:
-    given = params.nest({**GIVEN.get(node, {}), key: [value] * length if length else value})
+    given = parameters.nest({**GIVEN.get(node, {}), key: [value] * length if length else value})
     with pytest.raises(ConfigError) as error:
         config.from_dict(configured_by(node), given, "FILE")
     assert str(error.value).startswith("FILE") and "\n" not in str(error.value)

@@ -9,6 +9,7 @@ import yaml
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from wm_core import parameters
 from wm_core.errors import ConfigError
 from wm_core.limits import Limits
 from wm_ros import params
@@ -78,9 +79,9 @@ def test_several_files_are_layers_and_settings_stand_above_them(tmp_path: Path) 
 )
 def test_ros_can_hold_whatever_yaml_can(values: dict, tmp_path: Path) -> None:
     """The way of 'wm' and of 'ros2 launch': the parameters are written as text, and a node reads them."""
-    wanted = params.build(Config, values, "tested")
+    wanted = parameters.build(Config, values, "tested")
     file = tmp_path / "params.yaml"
-    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": params.to_ros(values) | {"use_sim_time": False}}}))
+    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters.to_ros(values) | {"use_sim_time": False}}}))
     rclpy.init(args=["--ros-args", "--params-file", str(file)])
     try:
         assert params.read(Node("tested"), Config) == wanted
@@ -90,7 +91,7 @@ def test_ros_can_hold_whatever_yaml_can(values: dict, tmp_path: Path) -> None:
 
 def test_what_belongs_to_ros_stays_a_parameter_of_its_own() -> None:
     values = {"config": ["a.yaml"], "use_sim_time": True, "qos_overrides./x.y": 1, "rate_hz": 3}
-    text = params.to_ros(values)
+    text = parameters.to_ros(values)
     assert text.pop("settings").strip() == "{rate_hz: 3}" and "rate_hz" not in text and len(text) == 3
 
 
@@ -105,7 +106,7 @@ def test_what_belongs_to_ros_stays_a_parameter_of_its_own() -> None:
 )
 def test_mistakes_in_settings_are_named(overrides: dict, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        params.build(Config, overrides, "tested")
+        parameters.build(Config, overrides, "tested")
 
 
 @pytest.mark.parametrize(
@@ -132,9 +133,9 @@ def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
 
 def test_nest_is_the_inverse_of_flatten() -> None:
     nested = {"a": {"b": 1, "c": {"d": 2}}, "e": 3}
-    assert params.nest(params.flatten(nested)) == nested
+    assert parameters.nest(parameters.flatten(nested)) == nested
     with pytest.raises(ConfigError, match="deeper"):
-        params.nest({"a": 1, "a.b": 2})
+        parameters.nest({"a": 1, "a.b": 2})
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_what_a_person_writes_after_ros_args(given: str, is_: Config | None) -> 
 def test_files_and_settings_of_another_type_are_one_sentence(given: dict) -> None:
     (name,) = given
     with pytest.raises(ConfigError, match=f"the parameter '{name}' of tested must be a (file|text)") as error:
-        params.build(Config, given, "tested")
+        parameters.build(Config, given, "tested")
     assert "\n" not in str(error.value)
 
 
@@ -176,9 +177,9 @@ def started_by_a_graph(
 ) -> Config:
     """The configuration of a node that a graph starts with ``values``, below the parameter file ``around``."""
     ours, theirs = tmp_path / "ours.yaml", tmp_path / "theirs.yaml"
-    ours.write_text(yaml.safe_dump({"/**": {"ros__parameters": params.to_ros(values)}}))
+    ours.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters.to_ros(values)}}))
     theirs.write_text(yaml.safe_dump(around))
-    for name, value in params.environment(values).items():
+    for name, value in parameters.environment(values).items():
         monkeypatch.setenv(name, value)
     files = [ours, theirs] if last else [theirs, ours]
     rclpy.init(args=["--ros-args", *words, *(word for file in files for word in ("--params-file", str(file)))])
@@ -231,4 +232,4 @@ def test_a_graphs_node_takes_what_the_graph_says_and_what_is_ros_own(
     values: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around = {"/**": said(use_sim_time=True), "other": said(rate_hz=99.0)}
-    assert started_by_a_graph(values, around, tmp_path, monkeypatch) == params.build(Config, values, "tested")
+    assert started_by_a_graph(values, around, tmp_path, monkeypatch) == parameters.build(Config, values, "tested")

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from wm_bringup import bundles, graph
-    from wm_bringup.pick_place import parse_settings
+    from wm_core import parameters
 
     declared = graph.pick_place(
         arguments.mode,
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         goal="goals",
         arm=arguments.arm,
         config=arguments.config,
-        settings=parse_settings(arguments.set),
+        settings=parameters.from_words(arguments.set),
         drop_guards=arguments.drop_guard,
     )
     found = graph.effective(declared)

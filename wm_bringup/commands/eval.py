@@ -165,7 +165,7 @@ def _hostile(cell: Cell, args: argparse.Namespace, interrupted: Interrupts) -> i
 
 def _matrix(args: argparse.Namespace) -> MatrixConfig:
     """The smallest one: one bundle, one planner, one case."""
-    from wm_bringup.pick_place import parse_settings
+    from wm_core import parameters
     from wm_lab.evaluate import Case
     from wm_lab.matrix import MatrixConfig
 
@@ -185,7 +185,7 @@ def _matrix(args: argparse.Namespace) -> MatrixConfig:
         episodes=args.episodes,
         backend=args.backend,
         threads=args.threads,
-        settings=parse_settings(args.set),
+        settings=parameters.from_words(args.set),
     )
 
 
