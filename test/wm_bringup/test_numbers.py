@@ -16,21 +16,29 @@ from wm_core.errors import ConfigError
 
 #: What a node cannot be made without.
 GIVEN: dict[str, dict[str, Any]] = {"calibrate": {"out": "camera.yaml"}}
+#: What a kind cannot be made without.
+NEEDED: dict[str, dict[str, Any]] = {"costs.term": {"costs.term.name": "critic"}}
+#: The key of a float, how many numbers it holds (0: one), and what must be said besides.
+Number = tuple[str, int, dict[str, Any]]
 
 
-def numbers(cls: Any, prefix: str = "") -> Iterator[tuple[str, int]]:
-    """The keys of all floats, in sections and optional sections too, and how many numbers each holds (0: one)."""
-    hints = typing.get_type_hints(cls)
+def numbers(cls: Any, prefix: str = "", besides: dict[str, Any] | None = None) -> Iterator[Number]:
+    """All floats of a configuration: in sections, in optional ones, and in those of every kind."""
+    hints, besides = typing.get_type_hints(cls), besides or {}
     for field in dataclasses.fields(cls):
         hint, key = hints[field.name], prefix + field.name
-        kinds = typing.get_args(hint)
-        section = next((kind for kind in (hint, *kinds) if dataclasses.is_dataclass(kind)), None)
-        if section is not None:
-            yield from numbers(section, f"{key}.")
-        elif typing.get_origin(hint) is tuple and float in kinds:
-            yield key, len([kind for kind in kinds if kind is float])
-        elif float in (hint, *kinds):
-            yield key, 0
+        parts = typing.get_args(hint)
+        section = next((part for part in (hint, *parts) if dataclasses.is_dataclass(part)), None)
+        if section is not None and (table := vars(section).get("KINDS")) is not None:
+            for name in table:
+                inner = f"{key}.{name}" if typing.get_origin(hint) is dict else key
+                yield from numbers(table.load(name), f"{inner}.", {f"{inner}.kind": name, **NEEDED.get(inner, {})})
+        elif section is not None:
+            yield from numbers(section, f"{key}.", besides)
+        elif typing.get_origin(hint) is tuple and float in parts:
+            yield key, len([part for part in parts if part is float]), besides
+        elif float in (hint, *parts):
+            yield key, 0, besides
 
 
 def configured_by(node: str) -> Any:
@@ -38,13 +46,15 @@ def configured_by(node: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-ALL = [(node, key, length) for node in _MODULES for key, length in numbers(configured_by(node))]
+ALL = [(node, *number) for node in _MODULES for number in numbers(configured_by(node))]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize(("node", "key", "length"), ALL)
-def test_a_number_that_is_none_is_refused_by_name(node: str, key: str, length: int, value: float) -> None:
-    given = parameters.nest({**GIVEN.get(node, {}), key: [value] * length if length else value})
+@pytest.mark.parametrize(("node", "key", "length", "besides"), ALL)
+def test_a_number_that_is_none_is_refused_by_name(
+    node: str, key: str, length: int, besides: dict[str, Any], value: float
+) -> None:
+    given = parameters.nest({**GIVEN.get(node, {}), **besides, key: [value] * length if length else value})
     with pytest.raises(ConfigError) as error:
         config.from_dict(configured_by(node), given, "FILE")
     assert str(error.value).startswith("FILE") and "\n" not in str(error.value)
@@ -71,4 +81,5 @@ def test_a_number_out_of_its_range_is_refused(node: str, key: str, values: tuple
 
 
 def test_there_is_something_to_check() -> None:
-    assert {node for node, _, _ in ALL} == set(_MODULES) and len(ALL) > 100
+    assert {"optimiser.momentum", "costs.trust.weight", "gates.surprise.most"} <= {key for _, key, *_ in ALL}
+    assert {node for node, *_ in ALL} == set(_MODULES) and len(ALL) > 100
