@@ -187,7 +187,7 @@ class Imagination(ABC):
     def price(
         self, now: Handle, state: ArrayLike, actions: Array, goal: Handle, terms: Sequence[str] = (GOAL,)
     ) -> dict[str, Array]:
-        """What candidates lead to: for each of the named terms its value after each step (N, H), NaN or not.
+        """What candidates lead to: for each of the named terms its value after each step (N, H), which may be NaN.
 
         Args:
             now, goal: latents.
@@ -220,9 +220,10 @@ class Imagination(ABC):
         """
         here = self._frame.state(np.asarray(state, dtype=np.float64))
         guesses = [self._guess(now, goal, here)]
-        while (last := guesses[-1]) and sum(len(guess.actions) for guess in guesses) < steps:
-            now = self._foresee(now, here, last.actions)
-            for action in last.actions:
+        while sum(len(guess.actions) for guess in guesses) < steps:
+            done = guesses[-1].actions
+            now = self._foresee(now, here, done)
+            for action in done:
                 here = integrate(here, action)
             guesses.append(self._guess(now, goal, here))
         odds = [guess.odds for guess in guesses if guess.odds is not None]
