@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,34 @@ def test_the_results_of_a_matrix_are_the_same_whatever_happens_to_it(tmp_path: P
     assert [cell["scores"]["episodes"] for cell in scores["cells"]] == [4, 4]
     assert scores["cells"][0]["config"]["case"]["max_steps"] == 2
     assert "tiny, small, short | tiny, small, long: of 4 scenes 0 placed by the first alone" in out
+
+
+GATE = """
+from dataclasses import dataclass
+from wm_planner.gates import Gate
+
+@dataclass(frozen=True)
+class Never(Gate):
+    kind: str = "never"
+
+    def __call__(self, moment):
+        return "not today"
+"""
+
+
+def test_a_kind_of_another_package_changes_the_results(
+    tmp_path: Path, tiny_bundle: Path, small_planner: Path, foreign_package: Callable[..., Path]
+) -> None:
+    foreign_package({"lab/__init__.py": "", "lab/never.py": GATE}, {"wm_bringup.gates": {"never": "lab.never:Never"}})
+    (tmp_path / "never.yaml").write_text((small_planner / "planner.yaml").read_text() + "gates: {never: {}}\n")
+    (tmp_path / "matrix.yaml").write_text(
+        f"bundles: {{tiny: {tiny_bundle}}}\nepisodes: 1\ncases: {{short: {{goals: 2, max_steps: 3}}}}\n"
+        f"planners: {{small: {small_planner / 'planner.yaml'}, never: never.yaml}}\n"
+    )
+    process = start(tmp_path / "matrix.yaml", tmp_path / "lines.jsonl", 2)
+    process.communicate(timeout=240.0)
+    found = [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text().splitlines()]
+    assert {line["planner"]: line["result"]["holds"] for line in found} == {"small": 0, "never": 3}
 
 
 @pytest.mark.parametrize(
