@@ -142,6 +142,18 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
+def assignment(word: str, within: str = "") -> tuple[str, Any]:
+    """``"KEY=VALUE"`` as its key and its value, which is YAML. ``within``: where the word stands, for a sentence.
+
+    Raises ConfigError, which begins with the word.
+    """
+    where = f"'{word}'{within and f' in {within}'}"
+    key, equals, text = word.partition("=")
+    if not (key.strip() and equals):
+        raise ConfigError(f"{where} is not of the form KEY=VALUE")
+    return key.strip(), parse_yaml(text, where)
+
+
 def within(name: str, value: float, low: float, high: float, unit: str = "") -> None:
     """Raises ConfigError, which begins with ``name``, unless ``value`` is a number within ``low``..``high``."""
     if not low <= value <= high:  # so put, it is no for NaN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 #: The extra of setup.py that has a library, by the name that the library is imported by.
 _EXTRAS = {
@@ -14,8 +15,11 @@ _EXTRAS = {
     "safetensors": "train",
     "openvino": "openvino",
     "tensorrt": "tensorrt",
+    "cuda": "tensorrt",
 }
-_PACKAGES = {"onnxruntime": "onnxruntime"}
+_PACKAGES = {"onnxruntime": "onnxruntime", "tensorrt_rtx": "tensorrt-rtx"}
+#: What an extra needs besides, for the end of its sentence.
+_BESIDES = {"tensorrt": " on a machine with an NVIDIA GPU"}
 
 
 def extra(name: str) -> str:
@@ -43,13 +47,17 @@ def ros_package(name: str) -> str:
 
 
 def advice(error: BaseException) -> str:
-    """``"; install it: ..."`` for the end of a sentence about an import that failed, "" where that would not help."""
-    how = of_module(str(getattr(error, "name", None)).partition(".")[0])
-    return how and f"; install it: {how}"
+    """``"; install it: ..."`` for the end of a sentence about an import that failed, "" where that would not help.
+
+    The import of a library may itself fail for want of another, of which the error speaks: who was importing counts.
+    """
+    importers = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    hows = (of_module(str(name).partition(".")[0]) for name in (getattr(error, "name", None), *importers))
+    return next((f"; install it: {how}" for how in hows if how), "")
 
 
 def of_module(library: str) -> str:
     """How to install what ``import library`` needs, "" where that is not one of the extras."""
     if library in _EXTRAS:
-        return extra(_EXTRAS[library])
+        return extra(_EXTRAS[library]) + _BESIDES.get(_EXTRAS[library], "")
     return package(_PACKAGES[library]) if library in _PACKAGES else ""

@@ -70,8 +70,8 @@ def random_bundle(
 
     Raises ConfigError on sizes that the architecture does not have.
     """
-    module = architectures.module_of(architecture)
-    settings = config.from_dict(module.Config, dict(sizes), f"the sizes of {architecture}")
+    kind = architectures.ARCHITECTURES.load(architecture)
+    settings = config.from_dict(kind.config, dict(sizes), f"the sizes of {architecture}")
     model = dataclasses.asdict(settings)
     preprocess = PreprocessSpec(settings.image_px, settings.image_px)
     spec = BundleSpec(

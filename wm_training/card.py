@@ -10,7 +10,7 @@ from wm_core.errors import WmError
 from wm_data.episode import DataSpec
 from wm_models.bundle import SIMULATOR, ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec
 
-from .recipes import build
+from .recipes.base import build
 from .train import MEAN, METRICS, STD, load_model, load_proposal
 
 NAME = "panda_pick_place"
@@ -19,7 +19,7 @@ NAME = "panda_pick_place"
 def bundle_spec(setup: dict[str, Any]) -> BundleSpec:
     """The bundle's specification for a run's set-up, as :func:`wm_training.train.load_model` returns it."""
     data = _data_of(setup)
-    model = build(setup["architecture"], setup["model"])
+    model = build(setup["recipe"], setup["model"])
     return BundleSpec(
         name=NAME if setup["architecture"] == "conv_jepa" else f"{NAME}_{setup['architecture']}",
         architecture=setup["architecture"],
@@ -85,9 +85,9 @@ def _card(run: Path, setup: dict[str, Any], scores: str | Path | None, proposal:
         "",
         "## Training",
         f"`wm train`, {train['iterations']} iterations of {train['windows']} windows of {train['horizon']} steps, "
-        f"AdamW {train['learning_rate']}, seed {train['seed']}, end to end. Loss: teacher-forced and rolled-out latent "
-        f"prediction (MSE) + {train['sigreg_weight']} SIGReg + {train['inverse_weight']} inverse dynamics + "
-        f"{train['state_weight']} predicted arm state. No reconstruction, no target network.",
+        f"AdamW {train['learning_rate']}, seed {train['seed']}, end to end. Loss: "
+        + " + ".join(f"{loss['weight']:g} {name}" for name, loss in train["losses"].items())
+        + ", as in `wm_training/losses`. No target network.",
         "",
         *([_PROPOSAL, ""] if proposal else []),
         "Held-out terms: " + (", ".join(f"{k} {v:.4f}" for k, v in held_out.items()) or "not measured") + ".",

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from wm_models import architectures
-from wm_models.architectures.proposal import Proposal
+from wm_models.layers.proposal import Proposal
 
 from .dataset import Episodes
-from .recipes import Recipe, sizes_of
+from .recipes.base import Recipe, sizes_of
 
 _CHUNK = 512
 

@@ -194,7 +194,7 @@ def test_names_are_answered_with_the_nearest(
     assert "did you mean 'panda_pick_place'?" in refusal(capsys, "eval", "--model", "panda-pick-place")
     monkeypatch.setitem(sys.modules, "torch", None)  # a name is no question of what is installed
     assert "did you mean 'vjepa2_ac'?" in refusal(capsys, "models", "import", "vjepa2-ac")
-    assert "did you mean 'lewm'?" in refusal(capsys, "train", "--arch", "lewn")
+    assert "did you mean 'lewm'?" in refusal(capsys, "train", "--recipe", "lewn")
     assert "did you mean 'conv_jepa'?" in refusal(capsys, "models", "random", "conv-jepa", "--out", tmp_path / "x")
 
 

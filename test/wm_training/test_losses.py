@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from wm_training.losses import sigreg  # noqa: E402
+from wm_training.losses.sigreg import sigreg  # noqa: E402
 
 FIXTURE = Path(__file__).parent.parent / "data" / "sigreg_public.npz"
 DISTRIBUTIONS = ("gaussian", "collapsed", "shifted", "anisotropic")

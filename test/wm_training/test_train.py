@@ -63,7 +63,7 @@ def test_the_frames_are_prepared_as_in_the_bundle(run):
 def test_the_exported_bundle_equals_the_trained_model(run, tmp_path):
     bundle = export(run, tmp_path / "bundle")
     card = (tmp_path / "bundle" / "CARD.md").read_text()
-    assert "SIGReg" in card
+    assert "1 inverse + 1 rollout + 0.05 sigreg + 1 state + 1 teacher" in card
     assert "{parity}" not in card
     assert bundle.spec.trained_on == "simulator"
     assert bundle.spec.action.low == (-0.05, -0.05, -0.05, 0.0, 0.0, 0.0, -1.0)

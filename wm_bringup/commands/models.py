@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add("list", "the bundles, architectures and back ends that are here")
     command = add("import", "a published checkpoint as a bundle; without a file: where to get it")
-    command.add_argument("model", help="vjepa2_ac, lewm or dino_wm")
+    command.add_argument("model", help="whose checkpoint: one of those that 'wm models list' names")
     command.add_argument("checkpoint", type=Path, nargs="?", help="the file (or folder) of the checkpoint")
     command.add_argument("--out", type=Path, help="folder of the bundle; models/MODEL if not given")
     command.add_argument(
@@ -108,11 +108,14 @@ def _list(args: argparse.Namespace) -> int:
     from wm_models.architectures import ARCHITECTURES
     from wm_models.backends import available
     from wm_models.bundle import Bundle
+    from wm_models.checkpoints import READERS
 
     for name, fault in available().items():
         print(f"back end      {name:14} {fault if fault else 'ready'}")
     for name in ARCHITECTURES:
         print(f"architecture  {name}")
+    for name in READERS:
+        print(f"checkpoint    {name}")
     for spec in sorted((paths.share() / "models").glob("*/bundle.yaml")):
         bundle = Bundle.load(spec.parent)
         size = sum(f.stat().st_size for f in bundle.path.iterdir())
@@ -121,9 +124,9 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from wm_models import checkpoints
+    from wm_models.checkpoints import READERS
 
-    source = checkpoints.source(args.model)  # a name that nobody knows is no question of what is installed
+    source = READERS.load(args.model).source  # a name that nobody knows is no question of what is installed
     if args.checkpoint is None:
         print(source)
         return 0
@@ -136,9 +139,9 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _random(args: argparse.Namespace) -> int:
-    from wm_models import architectures
+    from wm_models.architectures import ARCHITECTURES
 
-    architectures.check(args.architecture)
+    ARCHITECTURES.check(args.architecture)
     refuse_to_replace(args.out, args.force)
     from wm_models import importer
 
@@ -174,7 +177,7 @@ def _build(args: argparse.Namespace) -> int:
             continue
         _say(f"building {name}")
         if args.check:
-            from wm_models.backends.rtx import check_build
+            from wm_models.engines.rtx import check_build
 
             print(f"{name}: builds ({check_build(bundle.file(name))})")
         else:
@@ -231,14 +234,12 @@ def _search(args: argparse.Namespace) -> int:
 
 def _options(words: list[str]) -> dict[str, Any]:
     """``["history=1"]`` to ``{"history": 1}``. Raises ConfigError."""
-    options = {}
+    options: dict[str, Any] = {}
     for word in words:
-        key, equals, text = word.partition("=")
-        if not (key and equals):
-            raise ConfigError(f"'{word}' is not of the form KEY=VALUE")
+        key, value = config.assignment(word)
         if key in options:
             raise ConfigError(f"'{word}' gives '{key}' a second time; remove one")
-        options[key] = config.parse_yaml(text, f"'{word}'")
+        options[key] = value
     return options
 
 

@@ -1,66 +1,35 @@
-"""Model architectures, one per file: each a ``Config`` and what builds the parts of a model from it. torch only here.
-
-A ``Config`` holds sizes, and knows its ``image_px`` and ``latent_shape`` (tokens, channels).
-
-A part is a module with these inputs, in SI units and the conventions of :mod:`wm_core.pose`:
-
-- encoder: ``image`` (B, 3, H, W), normalised -> ``latent`` (B, T, C), feature norm included;
-- predictor over a window of K = 1..history frames: ``latents`` (B, K, T, C), ``states`` (B, K, 7), ``actions``
-  (B, K, 7) -> ``next_latent`` (B, T, C), what follows the last frame; action k leaves frame k;
-- predictor of one frame: ``latent`` (B, T, C), ``state`` (B, 7), ``action`` (B, 7) -> ``next_latent``, ``next_state``.
-
-Weights may be float32, float16 or bfloat16; inputs and outputs are float32 in any case.
-"""
+"""Model architectures, one per file: sizes, and what builds the parts of a model from them. torch only in there."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from wm_core import config, install
+from wm_core import config
 from wm_core.errors import BundleError
-from wm_core.names import unknown
-from wm_models.bundle import Bundle
+from wm_core.kinds import Kinds
+
+from ..bundle import Bundle
+from .base import Architecture
 
 if TYPE_CHECKING:
     from torch import nn
 
-#: Name in ``bundle.yaml`` -> module, imported only when it is asked for.
-ARCHITECTURES = {
-    "conv_jepa": "wm_models.architectures.conv_jepa",
-    "vjepa2_ac": "wm_models.architectures.vjepa2_ac",
-    "lewm": "wm_models.architectures.lewm",
-    "dino_wm": "wm_models.architectures.dino_wm",
-}
+__all__ = ["ARCHITECTURES", "Architecture", "build", "load"]
 
-
-def check(name: str) -> None:
-    """Raises BundleError if there is no architecture of that name. Needs no PyTorch."""
-    if name not in ARCHITECTURES:
-        raise BundleError(unknown("architecture", name, ARCHITECTURES))
-
-
-def module_of(name: str) -> ModuleType:
-    """The file of an architecture. Raises BundleError if the name is not known or PyTorch is not installed."""
-    check(name)
-    try:
-        return importlib.import_module(ARCHITECTURES[name])
-    except ImportError as error:
-        raise BundleError(f"the architecture '{name}' needs PyTorch ({error}): {install.extra('train')}") from None
+ARCHITECTURES: Kinds[Architecture] = Kinds("architecture", "wm_models.architectures", error=BundleError)
 
 
 def build(name: str, part: str, settings: Mapping[str, Any]) -> nn.Module:
     """A part ("encoder", "predictor", "proposal") with fresh weights, in evaluation mode.
 
-    Raises BundleError on an unknown architecture or part, ConfigError on settings that are not its ``Config``.
+    Raises BundleError on an unknown architecture or part, ConfigError on settings that are not its sizes.
     """
-    module = module_of(name)
-    make = getattr(module, part, None)
-    if make is None:
+    architecture = ARCHITECTURES.load(name)
+    if part not in architecture.parts:
         raise BundleError(f"the architecture '{name}' has no {part}")
-    return make(config.from_dict(module.Config, dict(settings), f"the model of a {name} bundle")).eval()
+    sizes = config.from_dict(architecture.config, dict(settings), f"the model of a {name} bundle")
+    return architecture.parts[part](sizes).eval()
 
 
 def load(bundle: Bundle, part: str) -> nn.Module:

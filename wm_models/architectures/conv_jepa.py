@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .proposal import Proposal, Residual, Scaling
+from ..layers.proposal import Proposal, Residual, Scaling
+from .base import Architecture
 
 STATE_DIM = 7
 _STATE_FEATURES = 3 + 6 + 1
@@ -132,5 +133,4 @@ def proposal(config: Config) -> Proposal:
     return Proposal(config.latent_dim, Scaling(config.action_scale, config.centre_m, config.extent_m))
 
 
-#: What :mod:`wm_models.architectures` asks of every architecture.
-encoder, predictor = Encoder, Predictor
+KIND = Architecture(Config, {"encoder": Encoder, "predictor": Predictor, "proposal": proposal})

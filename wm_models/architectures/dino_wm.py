@@ -28,7 +28,9 @@ from torch.nn import functional as F
 
 from wm_core.errors import ConfigError
 
-from .actions import ActionAdapter, ActionMap, ProprioAdapter, ProprioMap
+from ..action_map import ActionMap, ProprioMap
+from ..layers.actions import ActionAdapter, ProprioAdapter
+from .base import Architecture
 from .lewm import Attention, FeedForward, Transformer, pointwise
 
 #: Of all layer norms of DINOv2.
@@ -271,3 +273,6 @@ class Predictor(nn.Module):
         embeddings = [self.proprio_encoder(proprio), self.action_encoder(actions)]
         each = [e[:, :, None].expand(-1, -1, latents.shape[2], -1) for e in embeddings]
         return torch.cat([latents.to(embeddings[0].dtype), *each], -1)
+
+
+KIND = Architecture(Config, {"encoder": encoder, "predictor": predictor})

@@ -24,8 +24,10 @@ from torch.nn import functional as F
 
 from wm_core.errors import ConfigError
 
-from .actions import ActionAdapter, ActionMap
-from .proposal import Proposal
+from ..action_map import ActionMap
+from ..layers.actions import ActionAdapter
+from ..layers.proposal import Proposal
+from .base import Architecture
 
 #: Of the norms that are modulated by the action.
 MODULATED_EPS = 1e-6
@@ -344,3 +346,6 @@ class Predictor(nn.Module):
     def _hidden(self, latents: Tensor, actions: Tensor) -> Tensor:
         embeddings = latents[:, :, 0].to(self.predictor.pos_embedding.dtype)
         return self.predictor(embeddings, self.action_encoder(self.adapter(actions)))
+
+
+KIND = Architecture(Config, {"encoder": encoder, "predictor": predictor, "proposal": proposal})

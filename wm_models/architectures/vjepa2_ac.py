@@ -24,6 +24,8 @@ from torch.nn import functional as F
 
 from wm_core.errors import ConfigError
 
+from .base import Architecture
+
 ACTION_DIM = STATE_DIM = 7
 EXTRINSICS_DIM = 6
 #: Frames under one token in upstream's video encoder; a single image is repeated that often.
@@ -395,3 +397,6 @@ class Predictor(nn.Module):
 
 def _linear32(layer: nn.Linear, x: Tensor) -> Tensor:
     return F.linear(x.float(), layer.weight.float(), layer.bias.float())
+
+
+KIND = Architecture(Config, {"encoder": encoder, "predictor": predictor})

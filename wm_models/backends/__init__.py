@@ -1,39 +1,19 @@
-"""Inference back ends: each in its own file, which alone imports the library that it needs."""
+"""Inference back ends, one per file, which alone imports the library that it needs."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from wm_core import config, install
+from wm_core import config
 from wm_core.errors import BundleError, ConfigError
-from wm_core.names import unknown
+from wm_core.kinds import Kinds
 
 from ..bundle import Bundle
 from .base import Backend, BackendError, BackendUnavailableError
 
-
-class Source(NamedTuple):
-    """Where a back end is, and what to install for it."""
-
-    module: str
-    class_name: str
-    install: str
-
-
-#: By name. A module is imported only when its back end is asked for.
-BACKENDS = {
-    "onnxruntime": Source("wm_models.backends.onnxruntime", "OnnxRuntimeBackend", install.package("onnxruntime")),
-    "openvino": Source("wm_models.backends.openvino", "OpenVinoBackend", install.extra("openvino")),
-    "tensorrt": Source(
-        "wm_models.backends.tensorrt",
-        "TensorRtBackend",
-        f"{install.extra('tensorrt')} on a machine with an NVIDIA GPU",
-    ),
-    "torch": Source("wm_models.backends.torch", "TorchBackend", install.extra("train")),
-}
+BACKENDS: Kinds[type[Backend]] = Kinds("back end", "wm_models.backends", error=BackendUnavailableError)
 
 __all__ = [
     "BACKENDS",
@@ -55,7 +35,7 @@ def load_part(backend: str, bundle: Bundle, part: str, *, threads: int = 1) -> B
     :func:`load_backend` raises.
     """
     name, options = _parsed(backend)
-    suffix = _find(name).suffix
+    suffix = BACKENDS.load(name).suffix
     if f"{part}{suffix}" not in bundle.spec.files:
         how = (
             "run 'wm models export' on it" if f"{part}.safetensors" in bundle.spec.files else "export it again with it"
@@ -77,18 +57,16 @@ def _parsed(backend: str) -> tuple[str, dict[str, Any]]:
     name, _, words = backend.partition(":")
     options: dict[str, Any] = {}
     for word in filter(None, words.split(",")):
-        key, equals, text = word.partition("=")
-        if not equals:
-            raise ConfigError(f"'{word}' in the back end '{backend}' is not of the form OPTION=VALUE")
-        where = f"'{word}' in the back end '{backend}'"
-        if key.strip() in options:
-            raise ConfigError(f"{where} gives that option a second time; remove one")
-        options[key.strip()] = config.parse_yaml(text, where)
+        key, value = config.assignment(word, f"the back end '{backend}'")
+        if key in options:
+            raise ConfigError(f"'{word}' in the back end '{backend}' gives that option a second time; remove one")
+        options[key] = value
     return name, options
 
 
 def _options(name: str, options: Mapping[str, Any]) -> Any:
-    return config.from_dict(_find(name).options_class, dict(options), f"the configuration of the back end '{name}'")
+    kind = BACKENDS.load(name)
+    return config.from_dict(kind.options_class, dict(options), f"the configuration of the back end '{name}'")
 
 
 def load_backend(
@@ -103,7 +81,7 @@ def load_backend(
     """
     if threads < 1:
         raise BackendError(f"a back end needs at least one thread, not {threads}")
-    return _find(name).load(Path(onnx_path), threads=threads, options=_options(name, options or {}))
+    return BACKENDS.load(name).load(Path(onnx_path), threads=threads, options=_options(name, options or {}))
 
 
 def available() -> dict[str, str]:
@@ -114,20 +92,8 @@ def available() -> dict[str, str]:
     found = {}
     for name in BACKENDS:
         try:
-            _find(name)
+            BACKENDS.load(name)
             found[name] = ""
         except BackendUnavailableError as error:
             found[name] = str(error)
     return found
-
-
-def _find(name: str) -> type[Backend]:
-    if name not in BACKENDS:
-        raise BackendUnavailableError(unknown("back end", name, BACKENDS))
-    source = BACKENDS[name]
-    try:
-        return getattr(importlib.import_module(source.module), source.class_name)
-    except (ImportError, OSError) as error:  # OSError: a library is there, but not one that it needs
-        raise BackendUnavailableError(
-            f"the back end '{name}' cannot be loaded ({error}); install it: {source.install}"
-        ) from None

@@ -91,3 +91,6 @@ class OnnxRuntimeBackend(Backend):
 def _tensor_info(node: Any) -> TensorInfo:
     shape = tuple(size if isinstance(size, int) else None for size in node.shape)
     return TensorInfo(shape, _DTYPES.get(node.type, node.type))
+
+
+KIND = OnnxRuntimeBackend

@@ -129,3 +129,6 @@ def _tensor_info(port: Any) -> TensorInfo:
     shape = tuple(None if size.is_dynamic else size.get_length() for size in port.get_partial_shape())
     kind = port.get_element_type().get_type_name()
     return TensorInfo(shape, _DTYPES.get(kind, kind))
+
+
+KIND = OpenVinoBackend

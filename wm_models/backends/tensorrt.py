@@ -1,11 +1,12 @@
 """TensorRT on an NVIDIA GPU, for 10.12 and later and for 11.
 
-An engine is built for this machine once and kept, see :mod:`.cache`. It is strongly typed: the precision is that of
-the exported graph. From the second run with the same shapes on, copies and kernels are one CUDA graph, because a
-planner launches the same small kernels thousands of times a second.
+An engine is built for this machine once and kept, see :mod:`wm_models.engines`. It is strongly typed: the precision is
+that of the exported graph. From the second run with the same shapes on, copies and kernels are one CUDA graph, because
+a planner launches the same small kernels thousands of times a second.
 
 It has been written with care but not yet run on a GPU: the tests run it on doubles of TensorRT and CUDA, and build real
-graphs with TensorRT-RTX (:mod:`.rtx`). Compare it with torch ("wm models verify") before it moves an arm.
+graphs with TensorRT-RTX (:mod:`wm_models.engines.rtx`). Compare it with torch ("wm models verify") before it moves an
+arm.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from numpy.typing import NDArray
 from wm_core import install
 from wm_core.errors import ConfigError
 
+from ..engines.cache import EngineCache, default_folder, graph_digest
+from ..engines.cuda import Gpu
+from ..engines.plan import Limits, Shape, build, logger, profile
 from .base import Backend, BackendError, BackendUnavailableError, ModelIo, TensorInfo, Tensors
-from .cache import EngineCache, default_folder, graph_digest
-from .cuda import Gpu
-from .plan import Limits, Shape, build, logger, profile
 
 LOG = logging.getLogger(__name__)
 #: Strongly typed networks, and all that is used here under the names that TensorRT 11 kept.
@@ -291,3 +292,6 @@ def _tensor_info(shape: Shape) -> TensorInfo:
 def _last_error() -> str:
     errors = logger(trt).errors
     return errors[-1] if errors else "it gives no reason"
+
+
+KIND = TensorRtBackend

@@ -141,3 +141,6 @@ class TorchBackend(Backend):
 
     def close(self) -> None:
         self._module = None
+
+
+KIND = TorchBackend

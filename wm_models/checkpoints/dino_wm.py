@@ -10,21 +10,39 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from wm_core import config as configuration
 from wm_core.errors import BundleError, ConfigError
 
-from ..architectures import dino_wm
-from ..architectures.actions import ProprioMap
-from ..architectures.dino_wm import Config, stretch_positions
+from ..action_map import ProprioMap
 from ..bundle import PreprocessSpec
-from . import Imported, entry, fit, read_checkpoint, strip
-from .lewm import action_map, action_notes, action_range, depth, shapes_of, size
-from .sources import DINO_WM_MODULES as MODULES
-from .sources import DINO_WM_RECIPE as RECIPE
+from ..state_dicts import depth, entry, fit, read_checkpoint, shapes_of, size, strip
+from .base import Imported, Reader, action_map, action_notes, action_range
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..architectures.dino_wm import Config
+
+#: What a checkpoint of DINO-WM holds.
+MODULES = ("predictor", "action_encoder", "proprio_encoder")
+#: Upstream's checkpoints hold pickled modules; this keeps their tensors.
+RECIPE = f"""\
+c = torch.load("model_latest.pth", map_location="cpu", weights_only=False)
+torch.save({{k: c[k].state_dict() for k in {MODULES}}}, "dino_wm.pt")"""
+
+SOURCE = f"""\
+DINO-WM (arXiv 2411.04983), gaoyuezhou/dino_wm, MIT licence; its checkpoints are linked in the README:
+  https://github.com/gaoyuezhou/dino_wm
+They are pickled modules. Convert one where that repository is installed (it needs a GPU to load them):
+  {RECIPE.replace(chr(10), chr(10) + "  ")}
+and give the image encoder, DINOv2 (arXiv 2304.07193, Apache-2.0, 88 MB), with the option encoder=PATH:
+  https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth
+Say with options what the files do not: action_dims and proprio_dims (which of x y z roll pitch yaw gripper, as 0..6,
+the model's actions and states are), action_mean, action_std, proprio_mean, proprio_std (of the training data, in m, rad
+and gripper closedness), frameskip, step_period_s.
+"""
 #: What wrappers put before the name of each parameter; ``base_model`` is upstream's around DINOv2.
 PREFIXES = ("module.", "_orig_mod.", "base_model.")
 #: Channels of an attention head.
@@ -69,6 +87,8 @@ def read(
     Raises BundleError on a missing or damaged file, and, with a list, on one that is not such a model; ConfigError on
     options that make no sense.
     """
+    from ..architectures import dino_wm
+
     checkpoint = _read(path)
     state = {
         f"{module}.{name}": tensor
@@ -77,12 +97,12 @@ def read(
     }
     image_state, source = _image_state(checkpoint, path, encoder)
 
-    action_size = size(state, "action_encoder.patch_embed.weight", 1, Config().actions.size)
-    proprio_size = size(state, "proprio_encoder.patch_embed.weight", 1, Config().proprio.size)
+    action_size = size(state, "action_encoder.patch_embed.weight", 1, dino_wm.Config().actions.size)
+    proprio_size = size(state, "proprio_encoder.patch_embed.weight", 1, dino_wm.Config().proprio.size)
     model = _config(state, image_state, image_px, action_size, encoder_heads, predictor_heads, path)
     table = image_state.get("pos_embed")
     if table is not None and table.ndim == 3 and math.isqrt(table.shape[1] - 1) ** 2 == table.shape[1] - 1:
-        image_state["pos_embed"] = stretch_positions(table, model.grid)
+        image_state["pos_embed"] = dino_wm.stretch_positions(table, model.grid)
     # The shapes of the weights are looked at first: a file of another model needs no options. How many numbers a state
     # has does not follow from the sizes so far.
     shapes = shapes_of(dino_wm.predictor, model)
@@ -147,6 +167,8 @@ def _config(
     where: str | Path,
 ) -> Config:
     """All but the meaning of states and actions."""
+    from ..architectures.dino_wm import Config
+
     full = Config()
     width = size(image_state, "cls_token", 2, full.encoder_width)
     patch = size(image_state, "patch_embed.proj.weight", 2, full.patch_px)
@@ -206,3 +228,6 @@ def _proprio_map(
             "give the option proprio_dims that it was trained with"
         )
     return found
+
+
+KIND = Reader(SOURCE, read)

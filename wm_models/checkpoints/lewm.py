@@ -12,18 +12,29 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from wm_core import config as configuration
 from wm_core.errors import BundleError, ConfigError
 
-from ..architectures import lewm
-from ..architectures.actions import ActionMap
-from ..architectures.lewm import Config
-from ..bundle import ActionSpec, PreprocessSpec
-from . import Imported, entry, fit, read_checkpoint, strip
+from ..bundle import PreprocessSpec
+from ..state_dicts import depth, entry, fit, read_checkpoint, shapes_of, size, strip
+from .base import Imported, Reader, action_map, action_notes, action_range
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..architectures.lewm import Config
+
+SOURCE = """\
+LeWorldModel (arXiv 2603.19312), lucas-maes/le-wm, MIT licence, 72 MB each; take weights.pt and config.json:
+  https://huggingface.co/quentinll/lewm-pusht
+  https://huggingface.co/quentinll/lewm-cube
+  https://huggingface.co/quentinll/lewm-tworooms
+  https://huggingface.co/quentinll/lewm-reacher
+Say with options what the files do not: action_dims (which of x y z roll pitch yaw gripper, as 0..6, the model's actions
+are), action_mean and action_std (of the training data, in m, rad and gripper closedness), frameskip, step_period_s.
+"""
 
 #: What wrappers put before the name of each parameter.
 PREFIXES = ("module.", "model.", "_orig_mod.")
@@ -39,8 +50,6 @@ RENAMED = {
 }
 #: Width of a ViT -> its attention heads: tiny, small, base, large, huge.
 _HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16}
-#: Standard deviations around the mean within which the planner looks for actions.
-_SPREAD = 2.0
 
 
 def read(
@@ -74,13 +83,15 @@ def read(
     Raises BundleError on a missing or damaged file, and, with a list, on one that is not such a model; ConfigError on
     options that make no sense.
     """
+    from ..architectures import lewm
+
     path = Path(path)
     weights = path / "weights.pt" if path.is_dir() else path
     state = _official_names(weights)
     settings = _settings(weights.with_name("config.json") if config is None else Path(config))
 
     # The shapes of the weights are looked at first: a file of another model needs no options.
-    action_size = size(state, "action_encoder.patch_embed.weight", 1, Config().actions.size)
+    action_size = size(state, "action_encoder.patch_embed.weight", 1, lewm.Config().actions.size)
     model = _config(state, settings, action_size, encoder_heads, weights)
     parts = {"encoder": lewm.encoder, "predictor": lewm.predictor}
     shapes = {part: shapes_of(build, model) for part, build in parts.items()}
@@ -108,72 +119,6 @@ def read(
         notes="Upstream's goal cost is the sum of squares where the energy here is their mean. "
         "The model does not look at the arm's state. " + action_notes(actions),
     )
-
-
-# --- what LeWorldModel and DINO-WM share -----------------------------------------------------------------------------
-
-
-def size(state: Mapping[str, Tensor], key: str, axis: int, official: int) -> int:
-    """One size of a weight; the official one where the weight is missing, so that ``fit`` can list what else is."""
-    return state[key].shape[axis] if key in state and state[key].ndim > axis else official
-
-
-def depth(state: Mapping[str, Tensor], blocks: str, official: int) -> int:
-    """How many blocks there are whose names begin so; the official number where there are none."""
-    numbers = [int(found[1]) for key in state if (found := re.match(rf"{re.escape(blocks)}\.(\d+)\.", key))]
-    return max(numbers, default=official - 1) + 1
-
-
-def shapes_of(build: Any, model: Any) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of the weights of a part."""
-    import torch
-
-    with torch.device("meta"):
-        return {key: tuple(value.shape) for key, value in build(model).state_dict().items()}
-
-
-def action_map(
-    wanted: int,
-    dims: Sequence[int] | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    frameskip: int,
-    where: str | Path,
-) -> ActionMap:
-    """The map of a model that takes ``wanted`` numbers for one step. Raises BundleError where that does not add up."""
-    dims = list(range(len(ActionMap().dims))) if dims is None else dims
-    if mean is None or std is None:
-        raise BundleError(
-            f"{where} does not say how its actions were z-scored; give the options action_mean and action_std, one "
-            "number for each of action_dims, in m, rad and gripper closedness"
-        )
-    values = {"dims": dims, "frameskip": frameskip, "mean": mean, "std": std}
-    found = configuration.from_dict(ActionMap, values, "the options of the actions")
-    if found.size != wanted:
-        raise BundleError(
-            f"{where} takes {wanted} numbers for one action, not frameskip x dims = {frameskip} x {len(found.dims)}; "
-            "give the options action_dims and frameskip that it was trained with"
-        )
-    return found
-
-
-def action_range(actions: ActionMap, low: Sequence[float] | None, high: Sequence[float] | None) -> ActionSpec:
-    """The given range, or what lies two standard deviations about the mean; standing still is always within."""
-    least, most = [0.0] * 7, [0.0] * 7
-    for d, mean, std in zip(actions.dims, actions.mean, actions.std, strict=True):
-        least[d] = min(0.0, actions.frameskip * (mean - _SPREAD * std))
-        most[d] = max(0.0, actions.frameskip * (mean + _SPREAD * std))
-    values = {"low": least if low is None else low, "high": most if high is None else high}
-    return configuration.from_dict(ActionSpec, values, "the action range (options action_low and action_high)")
-
-
-def action_notes(actions: ActionMap) -> str:
-    """A sentence for the model card."""
-    share = f"{actions.frameskip} equal shares of one action" if actions.frameskip > 1 else "one action"
-    return f"A step is {share}, of which the model knows the dims {list(actions.dims)}; its z-scores are options."
-
-
-# --- LeWorldModel alone ----------------------------------------------------------------------------------------------
 
 
 def _official_names(weights: Path) -> dict[str, Tensor]:
@@ -207,6 +152,8 @@ def _config(
     state: Mapping[str, Tensor], settings: dict[str, Any], action_size: int, heads: int | None, where: Path
 ) -> Config:
     """All but the meaning of the actions."""
+    from ..architectures.lewm import Config
+
     full, image, step = Config(), settings["encoder"], settings["predictor"]
     width = size(state, "encoder.embeddings.cls_token", 2, full.encoder_width)
     heads = heads or image.get("num_attention_heads") or _HEADS.get(width)
@@ -246,3 +193,6 @@ def _config(
         return configuration.from_dict(Config, values, "its sizes")
     except ConfigError as error:
         raise BundleError(f"{where} is not a LeWorldModel: {error}; give the files of one") from None
+
+
+KIND = Reader(SOURCE, read)

@@ -7,17 +7,31 @@ trained on. All sizes but the number of attention heads are read from the shapes
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from wm_core.errors import BundleError
 
-from ..architectures.vjepa2_ac import ENCODERS, Config, Sizes, fold, official_shapes
 from ..bundle import ActionSpec, PreprocessSpec
-from . import Imported, entry, fit, read_checkpoint, strip
+from ..state_dicts import depth, entry, fit, read_checkpoint, size, strip
+from .base import Imported, Reader
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..architectures.vjepa2_ac import Config, Sizes
+
+SOURCE = """\
+V-JEPA 2-AC (arXiv 2506.09985), facebookresearch/vjepa2, MIT licence, 11.7 GB:
+  https://dl.fbaipublicfiles.com/vjepa2/vjepa2-ac-vitg.pt
+Its training had a bug in the rollout loss (fixed upstream on 2025-06-20): plan one step ahead with it.
+
+A retrain without that bug, by JEPA-WMs (arXiv 2512.24497), facebookresearch/jepa-wms, CC-BY-NC 4.0 (not for commercial
+use). It holds the predictor only; give the encoder's file with the option encoder=PATH:
+  https://huggingface.co/facebook/jepa-wms/blob/main/vjepa2_ac_droid.pth.tar
+  https://dl.fbaipublicfiles.com/vjepa2/vitg.pt
+"""
 
 #: Wrappers of the training code, before the name of each parameter.
 PREFIXES = ("module.", "backbone.")
@@ -48,6 +62,8 @@ def read(
 
     Raises BundleError on a missing or damaged file, and, with a list, on one that is not such a model.
     """
+    from ..architectures.vjepa2_ac import Config, fold, official_shapes
+
     checkpoint = read_checkpoint(path)
     state = strip(entry(checkpoint, "predictor", path), PREFIXES)
     # JEPA-WMs' name for the same layer.
@@ -61,7 +77,7 @@ def read(
     full = Config()
     config = Config(
         image_px=image_px,
-        patch_px=_size(image_state, _PATCH, 4, full.patch_px),
+        patch_px=size(image_state, _PATCH, 4, full.patch_px),
         encoder=_sizes(image_state, _PATCH, "blocks", full.encoder, encoder_heads),
         predictor=_sizes(state, "predictor_embed.weight", "predictor_blocks", full.predictor, predictor_heads),
         state_token="state_encoder.weight" in state,
@@ -94,15 +110,11 @@ def read(
     )
 
 
-def _size(state: Mapping[str, Tensor], key: str, axis: int, official: int) -> int:
-    """One size of a weight; the official one where the weight is missing, so that :func:`fit` can list what else is."""
-    return state[key].shape[axis] if key in state and state[key].ndim > axis else official
-
-
 def _sizes(state: Mapping[str, Tensor], width_key: str, blocks: str, official: Sizes, heads: int | None) -> Sizes:
-    width = _size(state, width_key, 0, official.width)
-    numbers = [int(found[1]) for key in state if (found := re.match(rf"{blocks}\.(\d+)\.", key))]
-    hidden = _size(state, f"{blocks}.0.mlp.fc1.weight", 0, official.hidden)
+    from ..architectures.vjepa2_ac import ENCODERS, Sizes
+
+    width = size(state, width_key, 0, official.width)
+    hidden = size(state, f"{blocks}.0.mlp.fc1.weight", 0, official.hidden)
     if width_key not in state:
         heads = official.heads
     elif heads is None:
@@ -113,7 +125,7 @@ def _sizes(state: Mapping[str, Tensor], width_key: str, blocks: str, official: S
                 "give the options 'encoder_heads' and 'predictor_heads'"
             )
         heads = known.get(width, width // _HEAD_DIM)
-    return Sizes(width, max(numbers, default=official.depth - 1) + 1, heads, hidden)
+    return Sizes(width, depth(state, blocks, official.depth), heads, hidden)
 
 
 def _notes(config: Config, step_period_s: float) -> str:
@@ -125,3 +137,6 @@ def _notes(config: Config, step_period_s: float) -> str:
     else:
         advice = "This model is not told the arm's state; its crops are square, and its authors plan 3 steps ahead."
     return f"{advice} That a step is {step_period_s:g} s is inferred from DROID's videos, not published."
+
+
+KIND = Reader(SOURCE, read)

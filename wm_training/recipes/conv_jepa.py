@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import MOVED, Prediction
-from . import Recipe as Base
+from .base import MOVED, Prediction, Recipe
 
 
-class Recipe(Base):
-    """See :class:`wm_training.recipes.Recipe`."""
+class ConvJepa(Recipe):
+    """See :class:`Recipe`."""
 
     architecture = "conv_jepa"
 
@@ -40,3 +39,6 @@ class Recipe(Base):
 
 def _flat(x: Tensor) -> Tensor:
     return x.reshape(-1, *x.shape[2:])
+
+
+KIND = ConvJepa

@@ -5,18 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from wm_models.architectures.actions import ActionMap
+from wm_models.action_map import ActionMap
 from wm_models.architectures.lewm import Config
-from wm_models.architectures.proposal import Scaling
+from wm_models.layers.proposal import Scaling
 
-from . import MOVED, Prediction
-from . import Recipe as Base
+from .base import MOVED, Prediction, Recipe
 
 _SCALE = tuple(Scaling().action[d] for d in MOVED)
 
 
-class Recipe(Base):
-    """See :class:`wm_training.recipes.Recipe`."""
+class LeWm(Recipe):
+    """See :class:`Recipe`."""
 
     architecture = "lewm"
     #: A window of the model's history; the learning rate is for transformers.
@@ -24,8 +23,10 @@ class Recipe(Base):
         "horizon": 3,
         "windows": 48,
         "iterations": 4500,
-        "inverse_weight": 4.0,  # nothing else tells it of the fingers, a few pixels wide
-        "state_weight": 0.0,
+        "losses": {
+            "inverse": {"weight": 4.0},  # nothing else tells it of the fingers, a few pixels wide
+            "state": None,  # which it does not predict
+        },
     }
     small = Config(
         image_px=64,
@@ -62,3 +63,6 @@ class Recipe(Base):
             rolled.append(following)
             window = torch.cat([window, following.unsqueeze(2)], dim=1)
         return Prediction(forced.unsqueeze(2), torch.stack(rolled, dim=1), torch.zeros(()))
+
+
+KIND = LeWm

@@ -15,8 +15,8 @@ import torch
 
 from wm_core import config
 from wm_core.errors import ConfigError
+from wm_models.action_map import ActionMap, ProprioMap
 from wm_models.architectures import build, dino_wm
-from wm_models.architectures.actions import ActionMap, ProprioMap
 from wm_models.architectures.dino_wm import Config, energy, stretch_positions
 
 DATA = Path(__file__).parents[2] / "data"

@@ -14,8 +14,8 @@ import torch
 
 from wm_core import config
 from wm_core.errors import ConfigError
+from wm_models.action_map import ActionMap
 from wm_models.architectures import build, lewm
-from wm_models.architectures.actions import ActionMap
 from wm_models.architectures.lewm import Config, energy
 
 DATA = Path(__file__).parents[2] / "data"

@@ -16,13 +16,13 @@ import pytest
 
 from wm_core.errors import BundleError, ConfigError
 from wm_models.backends import BackendError, BackendUnavailableError, load_backend
-from wm_models.backends import plan as plans
+from wm_models.engines import plan as plans
 
 _spec = importlib.util.spec_from_file_location("gpu_double", Path(__file__).with_name("gpu_double.py"))
 double = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(double)
 
-MODULES = ("wm_models.backends.tensorrt", "wm_models.backends.cuda")
+MODULES = ("wm_models.backends.tensorrt", "wm_models.engines.cuda")
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import sys
-import types
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ pytest.importorskip("safetensors", reason="safetensors is not installed: pip ins
 from safetensors.torch import save_file  # noqa: E402
 
 from wm_core.errors import BundleError, WmError  # noqa: E402
-from wm_models import architectures  # noqa: E402
+from wm_models.architectures import ARCHITECTURES, Architecture  # noqa: E402
 from wm_models.backends import BackendError, load_backend  # noqa: E402
 from wm_models.bundle import LatentSpec, write_bundle  # noqa: E402
 
@@ -68,10 +66,8 @@ def make(tmp_path, spec_with, monkeypatch):
     """make(predictor class, weights of parts that differ, **changes of the spec) -> folder of a bundle, no graphs."""
 
     def bundle(predictor=Predictor, weights=None, **changes) -> Path:
-        toy = types.ModuleType("toy_architecture")
-        toy.__dict__.update(Config=Config, encoder=Encoder, predictor=predictor)
-        monkeypatch.setitem(sys.modules, "toy_architecture", toy)
-        monkeypatch.setitem(architectures.ARCHITECTURES, "toy", "toy_architecture")
+        toy = Architecture(Config, {"encoder": Encoder, "predictor": predictor})
+        monkeypatch.setattr(ARCHITECTURES, "load", {"toy": toy}.__getitem__)
         torch.manual_seed(0)
         files = {}
         for part, module in (("encoder", Encoder), ("predictor", predictor)):

@@ -12,8 +12,8 @@ import torch
 
 from wm_core import config
 from wm_core.errors import BundleError, ConfigError
+from wm_models.action_map import ActionMap, ProprioMap
 from wm_models.architectures import build, dino_wm
-from wm_models.architectures.actions import ActionMap, ProprioMap
 from wm_models.architectures.dino_wm import Config, stretch_positions
 from wm_models.bundle import Bundle
 from wm_models.checkpoints.dino_wm import MODULES, RECIPE, read

@@ -12,8 +12,8 @@ import torch
 
 from wm_core import config
 from wm_core.errors import BundleError, ConfigError
+from wm_models.action_map import ActionMap
 from wm_models.architectures import build
-from wm_models.architectures.actions import ActionMap
 from wm_models.architectures.lewm import Config
 from wm_models.bundle import Bundle, BundleSpec
 from wm_models.checkpoints.lewm import read

@@ -15,10 +15,8 @@ from typing import Any
 from wm_core import install
 from wm_core.errors import ConfigError
 
-from .base import BackendUnavailableError
+from ..backends.base import BackendUnavailableError
 from .plan import Limits, build
-
-INSTALL = install.package("tensorrt-rtx")
 
 
 def check_build(
@@ -41,7 +39,7 @@ def check_build(
     try:
         import tensorrt_rtx as trt
     except (ImportError, OSError) as error:
-        raise BackendUnavailableError(f"the check needs tensorrt_rtx ({error}); install it: {INSTALL}") from None
+        raise BackendUnavailableError(f"the check needs tensorrt_rtx ({error}){install.advice(error)}") from None
     target = getattr(trt.ComputeCapability, "SM" + compute_capability.replace(".", ""), None)
     if target is None:
         known = sorted(name[2:] for name in trt.ComputeCapability.__members__ if name.startswith("SM"))

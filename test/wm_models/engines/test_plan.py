@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from wm_core.errors import BundleError, ConfigError
-from wm_models.backends.plan import Limits, profile
+from wm_models.engines.plan import Limits, profile
 
 LIMITS = Limits(max_batch=256, opt_batch=64, max_window=3)
 

@@ -13,7 +13,7 @@ import pytest
 
 from wm_core.errors import BundleError
 from wm_models.backends import BackendError
-from wm_models.backends.cache import EngineCache, default_folder, graph_digest, key
+from wm_models.engines.cache import EngineCache, default_folder, graph_digest, key
 
 FACTS = {"graph": "0" * 64, "max_batch": 256, "tensorrt": "10.12.0.36", "gpu": "NVIDIA L4", "driver": 12080}
 
@@ -138,7 +138,7 @@ def test_one_builds_and_the_others_wait(tmp_path, caplog):
 def test_processes_that_build_at_once_agree(tmp_path):
     code = (
         "import os, sys, time\n"
-        "from wm_models.backends.cache import EngineCache\n"
+        "from wm_models.engines.cache import EngineCache\n"
         "def build():\n"
         "    time.sleep(0.2)\n"
         "    return f'plan of {os.getpid()}'.encode(), {}\n"

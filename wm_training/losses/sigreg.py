@@ -1,12 +1,43 @@
-"""The terms of the training objective."""
+"""SIGReg: what keeps the latent from collapsing, in that it looks like a standard normal from every direction."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from wm_core.errors import ConfigError
+
+from ..recipes.base import Recipe
+from .base import Loss, Window
+
 _KNOTS = 17
 _LAST_KNOT = 3.0
+
+
+@dataclass(frozen=True)
+class SigReg(Loss):
+    """Of all latents of a batch together, along ``projections`` random directions, drawn anew for every batch."""
+
+    kind: str = "sigreg"
+    weight: float = 0.05
+    projections: int = 128
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.projections < 1:
+            raise ConfigError(f"projections = {self.projections} must be at least 1")
+
+    def make(self, model: Recipe) -> Callable[[Window], Tensor]:
+        """See :class:`Loss`."""
+
+        def value(window: Window) -> Tensor:
+            samples = window.latents.reshape(-1, window.latents.shape[-1])
+            return sigreg(samples, torch.randn(samples.shape[-1], self.projections))
+
+        return value
 
 
 def sigreg(latents: Tensor, directions: Tensor) -> Tensor:
@@ -32,3 +63,6 @@ def sigreg(latents: Tensor, directions: Tensor) -> Tensor:
     angles = (latents @ directions).unsqueeze(-1) * knots  # (..., S, P, K)
     error = (angles.cos().mean(-3) - gaussian).square() + angles.sin().mean(-3).square()
     return ((error * (gaussian * quadrature)).sum(-1) * samples).mean()
+
+
+KIND = SigReg

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..backends.base import BackendError
 from ..bundle import sha256
 from ..onnx_file import external_files
-from .base import BackendError
 
 LOG = logging.getLogger(__name__)
 Engine = TypeVar("Engine")

@@ -10,7 +10,7 @@ import numpy as np
 from cuda.bindings import runtime
 from numpy.typing import NDArray
 
-from .base import BackendError
+from ..backends.base import BackendError
 
 
 class Gpu:

@@ -11,7 +11,8 @@ import torch
 
 from wm_core import config
 from wm_core.errors import ConfigError
-from wm_models.architectures.actions import ActionAdapter, ActionMap, ProprioAdapter, ProprioMap
+from wm_models.action_map import ActionMap, ProprioMap
+from wm_models.layers.actions import ActionAdapter, ProprioAdapter
 
 PICKED = ActionMap(dims=(6, 0, 2), frameskip=2, mean=(0.1, 0.0, -0.02), std=(0.5, 0.01, 0.04))
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from wm_core.errors import BundleError, ConfigError
 from wm_models.backends import BackendUnavailableError
-from wm_models.backends.rtx import check_build
+from wm_models.engines.rtx import check_build
 
 SHIPPED = Path(__file__).parents[3] / "models" / "panda_pick_place"
 
