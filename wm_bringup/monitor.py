@@ -10,13 +10,13 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
+from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -27,13 +27,12 @@ from trajectory_msgs.msg import JointTrajectory
 
 from wm_controller.monitor import SILENT_S, EnvelopeMonitor
 from wm_controller.node_config import ControllerNodeConfig
-from wm_controller.supervisor import LATCHED
 from wm_core.errors import quoted
+from wm_core.reports import ACTING, AT_REST, ControllerState, Health, Mode, PlannerStatus, Scene, parse
 from wm_ros import convert, diagnostics, qos
 from wm_ros.voices import UNKNOWN
 
-from .heard import Scene, State, Status, parse
-from .report import Film, PlanRow, live_line
+from .report import Picture, PlanRow, live_line
 from .terminal import complain
 
 #: Diagnostics come at 1 Hz; a node that has not reported for this long is not well.
@@ -44,16 +43,6 @@ COMMAND_DEPTH = 50
 HEARTBEAT_PERIOD_S = 0.2
 #: Reasons may come with every tick and are foreign text: what the summary keeps of them is bounded.
 MAX_HOLDS, MAX_REASON = 1000, 300
-
-
-@dataclass
-class NodeHealth:
-    """The newest diagnostics of one node."""
-
-    ok: bool
-    message: str
-    values: dict[str, str]
-    at_s: float = field(default_factory=time.monotonic)
 
 
 class Monitor(Node):
@@ -70,9 +59,12 @@ class Monitor(Node):
         self, nodes: Sequence[str], controller: ControllerNodeConfig, simulated: bool = True, beats: bool = True
     ) -> None:
         super().__init__("wm_monitor")
-        self.health: dict[str, NodeHealth] = {}
-        self.status: Status | None = None
-        self.mode, self.reason = "", ""
+        #: By node, its newest diagnostics; when they came is in ``_reported_s``.
+        self.health: dict[str, Health] = {}
+        self._reported_s: dict[str, float] = {}
+        self.status: PlannerStatus | None = None
+        self.mode: Mode | None = None  # None before the controller's first word
+        self.reason = ""
         #: Id of the run in progress or, while the controller is idle, of the next one; and of the last one that began.
         self.run = self.begun = ""
         self.scene: Scene | None = None
@@ -80,8 +72,10 @@ class Monitor(Node):
         self.bad: Counter[str] = Counter()
         self.rows: list[PlanRow] = []
         self.holds: list[str] = []
-        self.film: Film | None = None
-        self.latest_frame: NDArray[np.uint8] | None = None
+        self._recording = False
+        #: Called with each frame and its stamp in s.
+        self.on_frame: Callable[[Picture, float], object] = lambda *_: None
+        self.latest_frame: Picture | None = None
         self.envelope = EnvelopeMonitor(controller.limits)
         self._target_s = -math.inf  # stamp of the last target
         self.long_steps = 0
@@ -89,7 +83,7 @@ class Monitor(Node):
         self._nodes, self._limits, self._target = tuple(nodes), controller.limits, controller.arm.pose_topic
         self._arm = controller.arm
         self._started_s = time.monotonic()
-        self._triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop")}
+        self._triggers: dict[str, Client] = {}
         self._role = role = controller.role
         self._beats, self._beat_s = beats, -math.inf
         self._heartbeat: Publisher | None = None  # until there are nodes of ours: it would stop those of another run
@@ -148,11 +142,12 @@ class Monitor(Node):
         """What the graph still lacks before it may be started, in one sentence; "" if nothing."""
         for name in self._nodes:
             health = self.health.get(name)
-            if health is None or time.monotonic() - health.at_s > FRESH_S:
+            if health is None or time.monotonic() - self._reported_s[name] > FRESH_S:
                 return f"{name} has not reported yet"
             if not health.ok:
                 return f"{name}: {health.message}"
-        return "" if all(client.service_is_ready() for client in self._triggers.values()) else "the services are not up"
+        ready = all(self.client(service).service_is_ready() for service in ("start", "stop"))
+        return "" if ready else "the services are not up"
 
     @property
     def done(self) -> bool:
@@ -177,33 +172,39 @@ class Monitor(Node):
     @property
     def line(self) -> str:
         """The one line that a person watches."""
-        s = self.status if self.status is not None else Status(False, 0, 0, False)
+        s = self.status if self.status is not None else PlannerStatus(subgoal=0, subgoals=0)
         if self.done:
             return f"sub-goal {s.subgoal + 1}/{s.subgoals}  {'goal reached' if s.reached else 'the planner is done'}"
-        if self.mode in ("holding", *LATCHED):
+        if self.mode in AT_REST:
             return f"sub-goal {s.subgoal + 1}/{s.subgoals}  {self.mode}: {self.reason}"
         return live_line(s.subgoal, s.subgoals, s.energy, s.plan_ms, s.guardrail)
 
-    def call(self, service: str) -> Any:
-        """Call ``start`` or ``stop``; the future of the answer."""
-        self._stop_asked = service == "stop"
-        return self._triggers[service].call_async(Trigger.Request())
+    def client(self, service: str) -> Client:
+        """The client of a Trigger service. It takes a moment to find its server, so it is kept."""
+        if service not in self._triggers:
+            self._triggers[service] = self.create_client(Trigger, service)
+        return self._triggers[service]
 
-    def begin(self, film: Film) -> None:
-        """Record from now on; ``film`` gets the frames."""
-        self.film, self._started_s = film, time.monotonic()
+    def call(self, service: str) -> Any:
+        """Call a Trigger service; the future of the answer."""
+        self._stop_asked = {"start": False, "stop": True}.get(service, self._stop_asked)
+        return self.client(service).call_async(Trigger.Request())
+
+    def begin(self) -> None:
+        """Record from now on."""
+        self._recording, self._started_s = True, time.monotonic()
 
     # --- topics -------------------------------------------------------------------------------------------------------
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         for status in msg.status:
             if status.name in self._nodes:
-                values = {pair.key: pair.value for pair in status.values}
-                self.health[status.name] = NodeHealth(diagnostics.is_ok(status), status.message, values)
+                self.health[status.name] = diagnostics.health_of(status)
+                self._reported_s[status.name] = time.monotonic()
 
     def _on_status(self, msg: String) -> None:
         self._alone(f"{self._role}/status")
-        self.status = status = parse(Status, msg.data)
-        if self.film is not None and status.planned:
+        self.status = status = parse(PlannerStatus, msg.data)
+        if self._recording and status.planned:
             assert status.plan_ms is not None and status.latency_ms is not None  # as checked
             energy = status.energy if status.energy is not None else math.nan
             at_s = time.monotonic() - self._started_s
@@ -211,13 +212,14 @@ class Monitor(Node):
             self.rows.append(row)
 
     def _on_state(self, msg: String) -> None:
-        state = parse(State, msg.data)
-        if self.film is not None and state.mode == "holding" and self.mode != "holding" and len(self.holds) < MAX_HOLDS:
+        state = parse(ControllerState, msg.data)
+        holds = state.mode == Mode.HOLDING != self.mode
+        if self._recording and holds and len(self.holds) < MAX_HOLDS:
             self.holds.append(f"{time.monotonic() - self._started_s:.2f} s: {state.reason[:MAX_REASON]}")
         self.mode, self.reason, self.run = state.mode, state.reason[:MAX_REASON], state.run
         # An idle controller may be stopped, too; that begins no run.
-        self.begun = state.run if state.mode in ("running", "holding") else self.begun
-        self._stopped_s = state.stamp_s if self.mode == "stopped" else math.inf
+        self.begun = state.run if state.mode in ACTING else self.begun
+        self._stopped_s = state.stamp_s if self.mode == Mode.STOPPED else math.inf
 
     def _on_scene(self, msg: String) -> None:
         self._alone("sim/scene")
@@ -231,10 +233,7 @@ class Monitor(Node):
 
     def _on_frame(self, msg: Image) -> None:
         self.latest_frame = convert.msg_to_image(msg)
-        if self.film is not None:
-            stamp_s = convert.stamp_to_s(msg.header.stamp)
-            subgoal = -1 if self.status is None else self.status.subgoal
-            self.film.add(self.latest_frame, stamp_s, subgoal, self.line)
+        self.on_frame(self.latest_frame, convert.stamp_to_s(msg.header.stamp))
 
     def _on_plan(self, msg: JointTrajectory) -> None:
         try:
@@ -257,7 +256,7 @@ class Monitor(Node):
         self._target_s = stamp_s
         if stamp_s >= self._stopped_s:
             self.envelope.check(stamp_s, target, stopped=True)
-        elif self._stop_asked or self.mode == "stopped":
+        elif self._stop_asked or self.mode == Mode.STOPPED:
             # From the call to the controller's word the target may freeze at any moment, and abruptly.
             self.envelope.check(stamp_s, None)
         else:

@@ -55,7 +55,7 @@ class Processes:
 
     Args:
         logs: folder for ``<name>.log``, which gets what the child prints.
-        wait: called again and again until the children have ended; it returns soon.
+        wait: called again and again while a child is waited for; it returns soon.
     """
 
     def __init__(self, logs: Path, wait: Callable[[], None] = lambda: time.sleep(POLL_S)) -> None:
@@ -121,7 +121,7 @@ class Processes:
                 if ended.status != 0:
                     raise WmError(str(ended))
                 return
-            time.sleep(POLL_S)
+            self._wait()
 
     def stop(self) -> None:
         """End all children: SIGINT, then SIGTERM, then SIGKILL; returns when the last one is gone."""

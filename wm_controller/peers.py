@@ -11,14 +11,14 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 from std_msgs.msg import Empty, String
 
 from wm_core.errors import quoted
+from wm_core.reports import ACTING, RoleStatus, parse
 from wm_ros import qos
 from wm_ros.clock import steady_s
-from wm_ros.node import WmNode, msg_to_json
+from wm_ros.node import WmNode
 from wm_ros.numbers import Numbers
 from wm_ros.voices import LOOK_PERIOD_S, Voices
 
@@ -26,7 +26,6 @@ from .controller import Controller
 from .interface import ENCODER
 from .launcher import HEARTBEAT_S, Launcher
 from .node_config import ControllerNodeConfig
-from .supervisor import HOLDING, RUNNING
 
 
 class Peers:
@@ -53,8 +52,8 @@ class Peers:
         self.launcher = Launcher(c.launcher_pid)
         if blind := self.launcher.blind():
             node.get_logger().warning(blind)
-        self._instances: dict[str, Any] = {}  # by node: which process reports
-        self._of_run: dict[str, Any] = {}  # those of the run
+        self._instances: dict[str, str] = {}  # by node: which process reports
+        self._of_run: dict[str, str] = {}  # those of the run
         self._beat_s = -math.inf  # of the launcher; the steady time when it was last heard
         self._numbers: defaultdict[str, Numbers] = defaultdict(Numbers)  # by topic
         self._voices = voices = Voices(node)
@@ -103,7 +102,7 @@ class Peers:
         """To be called 10 times a second: who else speaks, and whether somebody looks after the arm."""
         now_s, c = self._steady_s(), self._controller
         rival = self._voices.rival()
-        if rival and c.status(now_s).mode in (RUNNING, HOLDING):
+        if rival and c.status(now_s).mode in ACTING:
             c.stop(now_s, rival)  # at once: who knows whether the arm still hears where it is to brake
         self._tell("rival", rival, latch=True)
         self._tell("voices", self._voices.trouble())
@@ -125,16 +124,16 @@ class Peers:
         return f"nothing was heard on launcher/heartbeat {since}: who started the stack hangs; start it again"
 
     def _on_status(self, name: str, msg: String, number: int | None) -> None:
-        values, topic = msg_to_json(msg), f"{name}/status"
+        status, topic = parse(RoleStatus, msg.data), f"{name}/status"
         if self._voices.trouble(at_once=True) or not self._voices.sole(topic):
             return
         if self._numbers[topic].strange(number, self._voices.identity(topic)):
             return self._node.warn(f"a message on {topic} was ignored: it came from a publisher that has already gone")
         self._controller.on_heartbeat(name, self._steady_s())
-        self._instances[name] = instance = values.get("instance")
+        self._instances[name] = instance = status.instance
         if instance != self._of_run.setdefault(name, instance):
             self._controller.end_run(f"the {name} was started anew")
-        if name == self._role and values.get("done") is True and values.get("run") == self._controller.run:
-            why = quoted(values.get("reason", ""), 120)[1:-1]
-            how = "is done" if values.get("reached") is True else "has ended the run"
+        if name == self._role and status.done and status.run == self._controller.run:
+            why = quoted(status.reason, 120)[1:-1]
+            how = "is done" if status.reached else "has ended the run"
             self._controller.end_run(f"the {name} {how}" + (f": {why}" if why else ""))

@@ -10,9 +10,10 @@ import threading
 
 from sensor_msgs.msg import Image
 
+from wm_core.reports import Health
 from wm_ros import convert, qos
 from wm_ros.clock import steady_s
-from wm_ros.diagnostics import Diagnostics, Health, Rolling
+from wm_ros.diagnostics import Diagnostics, Rolling
 from wm_ros.node import WmNode
 from wm_ros.run import run_node
 

@@ -16,12 +16,13 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 
 from wm_core.errors import WmError, quoted
+from wm_core.reports import ControllerState, EncoderStatus, Health, Heartbeat, Mode, parse
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
 from wm_ros import convert, qos
 from wm_ros.clock import steady_s
-from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, json_to_msg, msg_to_json
+from wm_ros.diagnostics import Diagnostics, Rolling
+from wm_ros.node import WmNode, report_to_msg
 from wm_ros.run import run_node
 
 from .encoder import Encoder, Latent
@@ -86,15 +87,12 @@ class EncoderNode(WmNode[EncoderConfig]):
         self._encoder.submit_goal((msg, True), msg.header, key)
 
     def _on_state(self, msg: String) -> None:
-        values = msg_to_json(msg)
-        mode, run = values.get("mode"), values.get("run", "")
-        if not (isinstance(mode, str) and isinstance(run, str)):
-            raise ValueError("a controller's state must have a 'mode' and a 'run', both words")
-        self._run = run
-        self._size.fixed = mode not in ("", "idle")
+        state = parse(ControllerState, msg.data)
+        self._run = state.run
+        self._size.fixed = state.mode != Mode.IDLE
 
     def _on_planner(self, msg: String) -> None:
-        self._planner = str(msg_to_json(msg).get("instance", ""))
+        self._planner = parse(Heartbeat, msg.data).instance
 
     # --- in the worker's thread ---------------------------------------------------------------------------------------
     def _encode(self, msg: Image | CompressedImage, goal: bool) -> Latent:
@@ -155,8 +153,8 @@ class EncoderNode(WmNode[EncoderConfig]):
         return f"no frame for {SILENCE_S:g} s that is less than {most_s:g} s old when its turn comes"
 
     def _report(self) -> None:
-        report = {"instance": self._instance, "fault": self._fault(), "goal_fault": self._own_fault}
-        self._status.publish(json_to_msg({**report, "left_aside": self._aside, "camera": self._camera}))
+        report = EncoderStatus(self._instance, self._fault(), self._own_fault, self._aside, self._camera)
+        self._status.publish(report_to_msg(report))
 
     def _health(self) -> Health:
         stats, message = self._encoder.stats(), self._fault() or self._own_fault

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
+
+from wm_core.reports import Health
 
 from . import qos
 from .clock import steady_s
@@ -59,15 +60,6 @@ class Rolling:
         return {f"{name}_p50_{unit}": self.percentile(50), f"{name}_p99_{unit}": self.percentile(99)}
 
 
-@dataclass(frozen=True)
-class Health:
-    """What a node says of itself: ``ok``, one sentence, and figures by name."""
-
-    ok: bool
-    message: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
 class Diagnostics:
     """Publishes ``/diagnostics`` at 1 Hz of steady time. A figure that there is not yet (None, NaN) is left out.
 
@@ -99,9 +91,10 @@ class Diagnostics:
         self._publisher.publish(msg)
 
 
-def is_ok(status: DiagnosticStatus) -> bool:
-    """Whether a received status says that all is well."""
-    return status.level == DiagnosticStatus.OK
+def health_of(status: DiagnosticStatus) -> Health:
+    """What a received status says; all of its values are text."""
+    values = {pair.key: pair.value for pair in status.values}
+    return Health(status.level == DiagnosticStatus.OK, status.message, values)
 
 
 def _absent(value: Any) -> bool:

@@ -24,9 +24,10 @@ from std_msgs.msg import Float64MultiArray, Int64, String
 from wm_core import seeds
 from wm_core.errors import ConfigError
 from wm_core.pose import Array
+from wm_core.reports import Health
 from wm_ros import convert, qos
-from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, json_to_msg
+from wm_ros.diagnostics import Diagnostics, Rolling
+from wm_ros.node import WmNode, report_to_msg
 from wm_ros.run import run_node
 
 from .layout import lay_out, truth
@@ -175,7 +176,7 @@ class SimArmNode(WmNode[SimArmConfig]):
 
     def _report_scene(self) -> None:
         """Ground truth, for whoever judges a run; nothing that plans or controls may subscribe."""
-        self._truth.publish(json_to_msg({"seed": self._seed, **truth(self._scene)}))
+        self._truth.publish(report_to_msg(truth(self._scene, self._seed)))
 
     def _health(self) -> Health:
         values = {

@@ -24,9 +24,10 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from wm_core.errors import ConfigError
+from wm_core.reports import ControllerState, EncoderStatus, Health, Mode, PlannerStatus, Report
 from wm_ros import convert, qos
-from wm_ros.diagnostics import Diagnostics, Health
-from wm_ros.node import WmNode, json_to_msg
+from wm_ros.diagnostics import Diagnostics
+from wm_ros.node import WmNode, report_to_msg
 from wm_ros.run import run_node
 
 from . import alter
@@ -49,13 +50,13 @@ class Topic:
 RIVAL_POSE = (0.60, 0.20, 0.30, np.pi, 0.0, 0.0)
 #: By its frame id the recorder tells the rival's targets from the controller's; the arm looks at neither.
 RIVAL_FRAME = "rival"
-_DONE = {"planned": False, "subgoal": 0, "subgoals": 1, "done": True, "reached": True, "instance": "0" * 8, "run": ""}
-_RUNNING = {"mode": "running", "reason": "", "stamp_s": 0.0, "run": "0" * 8}
+_DONE = PlannerStatus(instance="0" * 8, done=True, reached=True, subgoal=0, subgoals=1)
+_RUNNING = ControllerState(Mode.RUNNING, "", 0.0, "0" * 8)
 _FORTH = np.tile([0.01, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], (4, 1))
 
 
-def _report(values: dict[str, Any]) -> Callable[[Time, str], Any]:
-    return lambda stamp, frame: json_to_msg(values)
+def _report(report: Report) -> Callable[[Time, str], Any]:
+    return lambda stamp, frame: report_to_msg(report)
 
 
 def _picture(stamp: Time, frame: str) -> Image:
@@ -70,7 +71,7 @@ TOPICS: dict[str, Topic] = {
         "encoder",
         lambda stamp, frame: convert.latent_to_msg(np.zeros((1, 1), dtype=np.float32), stamp, "camera"),
     ),
-    "encoder/status": Topic(String, qos.LATCHED, "encoder", _report({"instance": "0" * 8})),
+    "encoder/status": Topic(String, qos.LATCHED, "encoder", _report(EncoderStatus("0" * 8))),
     "planner/plan": Topic(
         JointTrajectory, qos.COMMAND, "planner", lambda stamp, frame: convert.plan_to_msg(_FORTH, 0.25, stamp, frame)
     ),

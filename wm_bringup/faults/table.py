@@ -17,12 +17,13 @@ from wm_controller.interface import HEARTBEAT_CEILING_S
 from wm_core.errors import ConfigError, quoted
 from wm_core.limits import CEILING
 from wm_core.names import meant
+from wm_core.reports import AT_REST, LATCHED, Mode
 
 from .clocks import SetClock, SimulatedClock
 from .inject import Alter, Freeze, Injection, Kill, Load, SecondController, SecondRun
 from .interposer_node import RIVAL
 from .launched import CLOSED, CTRL_C, CTRL_S, CTRL_Z, DiskFull, Key, LauncherSignal, WmSignal
-from .measure import AT_REST, FAULT, HOLDING, RUNNING, SILENT, STOPPED
+from .measure import SILENT
 from .services import SetParameters, Spam
 
 COMMAND_LOSS_S = CEILING["plan_timeout_s"]
@@ -111,7 +112,7 @@ def _state_loss(name: str, injection: Injection, **more: Any) -> Fault:
 
 def _harmless(name: str, injection: Injection, **more: Any) -> Fault:
     """The run goes on, or holds for as long as it must; it only may do no harm."""
-    return Fault(name, injection, expected=(RUNNING, HOLDING), loss_s=None, **more)
+    return Fault(name, injection, expected=(Mode.RUNNING, Mode.HOLDING), loss_s=None, **more)
 
 
 def _rival(topic: str, **more: Any) -> Fault:
@@ -125,14 +126,12 @@ def _garbage(topic: str, **more: Any) -> Fault:
 
 def _clock(name: str, injection: Injection) -> Fault:
     """Once all clocks agree again the arm may go on; a clock that stands still ends in a stop."""
-    anything = (RUNNING, *AT_REST)
+    anything = (Mode.RUNNING, *AT_REST)
     return Fault(name, injection, anything, detect_s=CLOCK_S, loss_s=0.0, lasts_s=3.0, goes_on=True)
 
 
-#: What only a person's ``resume`` ends.
-_LATCHED = (STOPPED, FAULT)
 #: The controller stops the arm and ends; its last word may not reach everybody in time.
-_ENDED = (STOPPED, SILENT)
+_ENDED = (Mode.STOPPED, SILENT)
 _FRAMES, _POSE, _WRENCH = "camera/image_raw", "arm/current_pose", "arm/wrench"
 #: The force limits of a first day in a lab, as in config/arms/fr3_crisp.yaml; the simulated cell has none.
 _FORCE = ("controller.force_hold_n=15.0", "controller.force_stop_n=30.0")
@@ -168,15 +167,15 @@ FAULTS: tuple[Fault, ...] = (
     _state_loss("state_from_the_future", Alter(_POSE, "shift_stamp", 1.0)),
     _state_loss("state_from_the_past", Alter(_POSE, "shift_stamp", -1.0)),
     _state_loss("force_push", Alter(_WRENCH, "push", 20.0), settings=_FORCE),
-    _state_loss("force_spike", Alter(_WRENCH, "spike", 60.0), settings=_FORCE, expected=_LATCHED),
+    _state_loss("force_spike", Alter(_WRENCH, "spike", 60.0), settings=_FORCE, expected=LATCHED),
     # A process stands still and comes back.
     _plan_loss("encoder_frozen", Freeze("encoder")),
     _plan_loss("planner_frozen", Freeze("planner")),
     Fault("controller_frozen", Freeze("controller"), expected=(SILENT,)),
     _state_loss("arm_frozen", Freeze("sim_arm")),
     # Others on the machine and on the domain.
-    Fault("two_publishers", Alter("arm/target_pose", RIVAL), expected=_LATCHED, detect_s=RIVAL_S),
-    Fault("second_controller", SecondController(), expected=_LATCHED, detect_s=STRANGER_S, lasts_s=4.0),
+    Fault("two_publishers", Alter("arm/target_pose", RIVAL), expected=LATCHED, detect_s=RIVAL_S),
+    Fault("second_controller", SecondController(), expected=LATCHED, detect_s=STRANGER_S, lasts_s=4.0),
     _harmless("second_run", SecondRun(), lasts_s=30.0),
     _harmless("full_load", Load(), lasts_s=4.0),
     _rival("planner/plan"),
@@ -213,19 +212,19 @@ FAULTS: tuple[Fault, ...] = (
     _clock("sim_clock_jumps_back", SimulatedClock("back")),
     _clock("sim_clock_jumps_forward", SimulatedClock("forward")),
     # Who started it is gone, or asleep.
-    Fault("launcher_killed", LauncherSignal(signal.SIGKILL), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=2),
-    Fault("launcher_suspended", LauncherSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0),
+    Fault("launcher_killed", LauncherSignal(signal.SIGKILL), LATCHED, LAUNCHER_S, lasts_s=3.0, exits=2),
+    Fault("launcher_suspended", LauncherSignal(signal.SIGSTOP), LATCHED, LAUNCHER_S, lasts_s=3.0),
     Fault("wm_killed", WmSignal(signal.SIGKILL), _ENDED, END_S, lasts_s=3.0, exits=-signal.SIGKILL),
     Fault("wm_terminated", WmSignal(signal.SIGTERM), _ENDED, END_S, lasts_s=3.0, exits=143),
-    Fault("wm_suspended_unasked", WmSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=1),
+    Fault("wm_suspended_unasked", WmSignal(signal.SIGSTOP), LATCHED, LAUNCHER_S, lasts_s=3.0, exits=1),
     Fault("terminal_closed", Key(CLOSED), _ENDED, END_S, lasts_s=3.0, exits=129),
     Fault("ctrl_c", Key(CTRL_C), _ENDED, END_S, lasts_s=3.0, exits=130),
     # Its next word waits for a reader, and then so does its heartbeat.
     Fault("ctrl_s", Key(CTRL_S), AT_REST, LAUNCHER_BEAT_S, lasts_s=4.0, exits=1),
-    Fault("ctrl_z", Key(CTRL_Z), _LATCHED, END_S, lasts_s=3.0, exits=1),
+    Fault("ctrl_z", Key(CTRL_Z), LATCHED, END_S, lasts_s=3.0, exits=1),
     _harmless("disk_full", DiskFull(), exits=2),
     # Those who call.
-    Fault("resume_spam", Spam("resume", stop=True), _LATCHED, loss_s=0.0, lasts_s=3.0),
+    Fault("resume_spam", Spam("resume", stop=True), LATCHED, loss_s=0.0, lasts_s=3.0),
     _harmless("start_spam", Spam("start")),
     _harmless("parameters_set", SetParameters(), lasts_s=20.0),
 )
@@ -238,3 +237,12 @@ def chosen(names: Sequence[str]) -> tuple[Fault, ...]:
         if name not in by_name:
             raise ConfigError(f"there is no fault {quoted(name)}{meant(name, by_name)}; 'wm faults --list' names all")
     return tuple(by_name[name] for name in names) if names else FAULTS
+
+
+def listing() -> str:
+    """All faults with what is expected of each."""
+    rows = []
+    for fault in chosen(()):
+        within = "" if fault.rest_within_s is None else f", at rest within {fault.rest_within_s:.2f} s"
+        rows.append(f"{fault.name:<28}{' or '.join(fault.expected)}{within}")
+    return "\n".join(rows)
