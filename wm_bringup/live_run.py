@@ -17,7 +17,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.utilities import try_shutdown
 
 from wm_controller.node_config import ControllerNodeConfig
-from wm_core import parameters, reports, results
+from wm_core import parameters, reports, results, topics
 from wm_core.errors import WmError
 from wm_ros.run import begin_ros
 from wm_ros.voices import UNKNOWN
@@ -117,9 +117,9 @@ class LiveRun:
         declared = config.graph(Path("goals"))
         for note in declared.notes:
             complain(note)
-        spec = next(spec for spec in declared.nodes if spec.name == graph.CONTROLLER)
+        spec = next(spec for spec in declared.nodes if spec.name == topics.CONTROLLER)
         given = {key: value for key, value in spec.parameters.items() if key != "use_sim_time"}  # which is of ROS
-        self.controller: ControllerNodeConfig = parameters.build(ControllerNodeConfig, given, graph.CONTROLLER)
+        self.controller: ControllerNodeConfig = parameters.build(ControllerNodeConfig, given, topics.CONTROLLER)
 
     @property
     def wall_s(self) -> float:
@@ -262,7 +262,7 @@ class LiveRun:
         """
 
         def dead() -> bool:
-            return self.processes.has_ended(graph.CONTROLLER)
+            return self.processes.has_ended(topics.CONTROLLER)
 
         self.wait(self.monitor.client(service).service_is_ready, ANSWER_TIMEOUT_S, dead)
         answer = self.monitor.call(service)
@@ -276,13 +276,13 @@ class LiveRun:
         """Start the controller; from now on the arm may move. Raises WmError as :meth:`call`."""
         self._started = True
         self.wait(never, HEARTBEAT_HEARD_S, never)  # we may have looked at something else until now
-        self.call("start")
+        self.call(topics.START)
 
     def stop(self) -> Outcome | None:
         """Stop the arm; an outcome if the run has ended before its time. Raises WmError if nothing else was wrong."""
         early = self.ended_early()
         try:
-            self.call("stop")
+            self.call(topics.STOP)
             self._started = False
         except WmError:
             if early is None:
@@ -291,10 +291,10 @@ class LiveRun:
 
     def halt(self) -> str:
         """Stop the arm if it may move, and never fail; why it could not be stopped, "" if it is or need not."""
-        if not self._started or self.processes.has_ended(graph.CONTROLLER):
+        if not self._started or self.processes.has_ended(topics.CONTROLLER):
             return ""
         try:
-            self.call("stop")
+            self.call(topics.STOP)
         except Exception as error:  # an executor that fell is no reason to leave this way out
             return str(error)
         return ""

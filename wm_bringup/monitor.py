@@ -10,6 +10,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,12 @@ from trajectory_msgs.msg import JointTrajectory
 
 from wm_controller.monitor import SILENT_S, EnvelopeMonitor
 from wm_controller.node_config import ControllerNodeConfig
+from wm_core import topics
 from wm_core.errors import quoted
 from wm_core.reports import ACTING, AT_REST, ControllerState, Health, Mode, PlannerStatus, Scene, parse
-from wm_ros import convert, diagnostics, qos
+from wm_core.topics import Topic
+from wm_ros import convert, diagnostics
+from wm_ros.endpoints import publisher, subscribe
 from wm_ros.voices import UNKNOWN
 
 from .report import Picture, PlanRow, live_line
@@ -87,32 +91,33 @@ class Monitor(Node):
         self._role = role = controller.role
         self._beats, self._beat_s = beats, -math.inf
         self._heartbeat: Publisher | None = None  # until there are nodes of ours: it would stop those of another run
-        self._listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
-        self._listen(String, f"{role}/status", self._on_status, qos.LATCHED)
-        self._listen(String, "controller/state", self._on_state, qos.LATCHED)
+        self._listen(topics.DIAGNOSTICS, self._on_diagnostics)
+        self._listen(topics.status(role), self._on_status)
+        self._listen(topics.STATE, self._on_state)
         if simulated:  # beside a real arm it could only be a lie
-            self._listen(String, "sim/scene", self._on_scene, qos.LATCHED)
-        self._listen(Image, "camera/image_raw", self._on_frame, qos.SENSOR)
-        self._listen(JointTrajectory, f"{role}/plan", self._on_plan, qos.COMMAND)
-        self._listen(PoseStamped, self._target, self._on_target, QoSProfile(depth=COMMAND_DEPTH))
+            self._listen(topics.SCENE, self._on_scene)
+        self._listen(topics.CAMERA, self._on_frame)
+        self._listen(topics.plan(role), self._on_plan)
+        target = replace(topics.TARGET, name=self._target)
+        self._listen(target, self._on_target, QoSProfile(depth=COMMAND_DEPTH))
 
-    def _listen(self, kind: type, topic: str, take: Callable[[Any], None], profile: QoSProfile) -> None:
+    def _listen(self, topic: Topic, take: Callable[[Any], None], profile: QoSProfile | None = None) -> None:
         """Subscribe. Whatever ``take`` raises is the message's fault and ends nothing."""
 
         def guarded(msg: Any) -> None:
             try:
                 take(msg)
             except Exception as error:  # what a foreign message can do to a parser is not to be foreseen
-                self.bad[topic] += 1
-                if self.bad[topic] == 1:
-                    complain(f"a message on {topic} was ignored, as others like it will be: {quoted(error, 200)}")
+                self.bad[topic.name] += 1
+                if self.bad[topic.name] == 1:
+                    complain(f"a message on {topic.name} was ignored, as others like it will be: {quoted(error, 200)}")
 
-        self.create_subscription(kind, topic, guarded, profile)
+        subscribe(self, topic, guarded, profile)
 
     def begin_to_beat(self) -> None:
         """Our nodes are being started, and those of nobody else are there."""
         if self._beats:
-            self._heartbeat = self.create_publisher(Empty, "launcher/heartbeat", qos.COMMAND)
+            self._heartbeat = publisher(self, topics.HEARTBEAT)
 
     def beat(self) -> None:
         """Tell the controller that the loop that watches the run goes on; to be called from that loop."""
@@ -127,8 +132,8 @@ class Monitor(Node):
         ``ours`` are the nodes that may publish, one each. A publisher may be discovered before its name is; until then
         the name is :data:`UNKNOWN`.
         """
-        role = self._role
-        for topic in (self._target, f"{role}/plan", f"{role}/status", "latent", "controller/state"):
+        ours_alone = topics.plan(self._role), topics.status(self._role), topics.LATENT, topics.STATE
+        for topic in (self._target, *(topic.name for topic in ours_alone)):
             names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
             for name in ours:
                 if name in names:
@@ -146,7 +151,7 @@ class Monitor(Node):
                 return f"{name} has not reported yet"
             if not health.ok:
                 return f"{name}: {health.message}"
-        ready = all(self.client(service).service_is_ready() for service in ("start", "stop"))
+        ready = all(self.client(service).service_is_ready() for service in (topics.START, topics.STOP))
         return "" if ready else "the services are not up"
 
     @property
@@ -187,7 +192,7 @@ class Monitor(Node):
 
     def call(self, service: str) -> Any:
         """Call a Trigger service; the future of the answer."""
-        self._stop_asked = {"start": False, "stop": True}.get(service, self._stop_asked)
+        self._stop_asked = {topics.START: False, topics.STOP: True}.get(service, self._stop_asked)
         return self.client(service).call_async(Trigger.Request())
 
     def begin(self) -> None:
@@ -202,7 +207,7 @@ class Monitor(Node):
                 self._reported_s[status.name] = time.monotonic()
 
     def _on_status(self, msg: String) -> None:
-        self._alone(f"{self._role}/status")
+        self._alone(topics.status(self._role))
         self.status = status = parse(PlannerStatus, msg.data)
         if self._recording and status.planned:
             assert status.plan_ms is not None and status.latency_ms is not None  # as checked
@@ -222,13 +227,13 @@ class Monitor(Node):
         self._stopped_s = state.stamp_s if self.mode == Mode.STOPPED else math.inf
 
     def _on_scene(self, msg: String) -> None:
-        self._alone("sim/scene")
+        self._alone(topics.SCENE)
         self.scene = parse(Scene, msg.data)
 
-    def _alone(self, topic: str) -> None:
+    def _alone(self, topic: Topic) -> None:
         """Raises ValueError if two speak on a topic that decides how the run ends: nobody could tell who is right."""
-        if self.count_publishers(topic) > 1:
-            names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
+        if self.count_publishers(topic.name) > 1:
+            names = [info.node_name for info in self.get_publishers_info_by_topic(topic.name)]
             raise ValueError(f"it has more than one publisher: {', '.join(sorted(names))}")
 
     def _on_frame(self, msg: Image) -> None:

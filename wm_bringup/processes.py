@@ -18,9 +18,10 @@ import yaml
 
 from wm_core import parameters
 from wm_core.errors import WmError
+from wm_core.topics import CONTROLLER
 
 from . import lifeline
-from .graph import CONTROLLER, NodeSpec, node_environment
+from .graph import NodeSpec, node_environment
 
 #: How long a node may take to end after SIGINT, and then after SIGTERM, before it is killed.
 INTERRUPT_GRACE_S = 3.0

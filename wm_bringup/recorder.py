@@ -15,9 +15,11 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
+from wm_core import topics
 from wm_core.errors import ConfigError
 from wm_core.reports import ControllerState, parse
 from wm_ros import convert
+from wm_ros.endpoints import subscribe
 
 from .observers import Observer
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-TARGET_TOPIC, ARM_TOPIC = "arm/target_pose", "arm/current_pose"  # of the simulated arm
 #: Deep enough that nothing is lost while this process is busy for a second.
 _STREAM = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 _REPORTS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -79,16 +80,18 @@ class Recorder(Node):
         not_the_arm: ArrayLike = (np.inf, np.inf, np.inf),
     ) -> None:
         super().__init__("wm_recorder")
-        target, arm, plan, state = map(heard_at, (TARGET_TOPIC, ARM_TOPIC, "planner/plan", "controller/state"))
         self.record = Record()
         self._said: set[ControllerState] = set()
         self._frame, self._by_arrival = frame, by_arrival
         self._not_the_arm = np.asarray(not_the_arm, dtype=np.float64)
-        # A callback of two arguments also gets the times of the middleware; rclpy's own hints do not know of it.
-        self.create_subscription(PoseStamped, target, self._on_target, QoSProfile(depth=100))  # type: ignore[arg-type]
-        self.create_subscription(PoseStamped, arm, self._on_arm, _STREAM)  # type: ignore[arg-type]
-        self.create_subscription(JointTrajectory, plan, self._on_plan, _STREAM)  # type: ignore[arg-type]
-        self.create_subscription(String, state, self._on_state, _REPORTS)  # type: ignore[arg-type]
+        # A callback of two arguments also gets the times of the middleware.
+        for topic, take, profile in (
+            (topics.TARGET, self._on_target, QoSProfile(depth=100)),
+            (topics.POSE, self._on_arm, _STREAM),
+            (topics.plan("planner"), self._on_plan, _STREAM),
+            (topics.STATE, self._on_state, _REPORTS),
+        ):
+            subscribe(self, replace(topic, name=heard_at(topic.name)), take, profile)
 
     def _time_s(self, stamp_s: float, info: dict[str, int]) -> float:
         return 1e-9 * info["received_timestamp"] if self._by_arrival else stamp_s

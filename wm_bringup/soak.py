@@ -22,11 +22,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Int64
 
 from wm_controller.interface import RESUME_QUIET_S, RESUME_SILENCE_S
-from wm_core import reports, results, seeds
+from wm_core import reports, results, seeds, topics
 from wm_core.errors import ConfigError, WmError
 from wm_core.reports import LATCHED, ControllerState, Mode, kind_of
 from wm_planner.goals import load_goals
-from wm_ros import convert, qos
+from wm_ros import convert
+from wm_ros.endpoints import publisher, subscribe
 
 from . import proc, timing
 from .cli import EXIT_CANNOT_RUN
@@ -192,9 +193,9 @@ class Soak:
         pictures = {first: run.goal, **{seed: run.folder / f"goals_{seed}" for seed in others}}
         for seed in others:
             self._record_goals(seed, pictures[seed])
-        self._reset = run.monitor.create_publisher(Int64, "sim/reset", qos.COMMAND)
-        self._goals = run.monitor.create_publisher(Image, "goal/image", qos.GOALS)
-        run.monitor.create_subscription(Image, "goal/latent", self._on_goal_latent, qos.GOALS)
+        self._reset = publisher(run.monitor, topics.RESET)
+        self._goals = publisher(run.monitor, topics.GOAL_IMAGE)
+        subscribe(run.monitor, topics.GOAL_LATENT, self._on_goal_latent)
         run.begin()
         until_s = time.monotonic() + 60.0 * self.minutes
         self._between_s.append((time.time(), math.inf))
@@ -255,7 +256,7 @@ class Soak:
         run, monitor = self._run, self._run.monitor
         ended = monitor.done
         if not ended:
-            run.call("stop")
+            run.call(topics.STOP)
         elif not self._wait(lambda: monitor.mode in (Mode.IDLE, *LATCHED), END_S):
             raise WmError(f"the controller did not end the run within {END_S:g} s: {monitor.mode}: {monitor.reason}")
         stopped_s = time.monotonic()
@@ -285,7 +286,7 @@ class Soak:
         again = stopped_s - self._resumed_s < RESUME_SILENCE_S + SLACK_S
         after_s = (RESUME_SILENCE_S if again else RESUME_QUIET_S) + SLACK_S
         self._run.wait(never, stopped_s + after_s - time.monotonic())
-        self._run.call("resume")
+        self._run.call(topics.RESUME)
         self._resumed_s = time.monotonic()
 
     def _use_goals(self) -> None:
@@ -293,7 +294,7 @@ class Soak:
         until_s = time.monotonic() + GOALS_WITHIN_S
         while True:
             try:
-                self._run.call("planner/use_goals")
+                self._run.call(topics.USE_GOALS)
                 return
             except WmError:
                 if time.monotonic() > until_s or self._run.over():

@@ -13,8 +13,9 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from wm_core.reports import LATCHED, ControllerState, Health, Mode
-from wm_ros import qos
+from wm_core.topics import RESUME, START, STATE, STOP
 from wm_ros.diagnostics import Diagnostics, Rolling
+from wm_ros.endpoints import publisher
 from wm_ros.node import WmNode, report_to_msg
 from wm_ros.run import run_node
 
@@ -49,20 +50,20 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._controller = Controller(c, moves=c.arm.kind != "none")
         self._clocks = Clocks(self, self._controller)
         self._arm = make_arm(self, c.base_frame, c.arm, c.limits)
-        self._state = self.create_publisher(String, "controller/state", qos.LATCHED)
+        self._state = publisher(self, STATE)
         self._mode: Mode | None = None
         self._reason, self._shown_s = "", 0.0  # as last published, ...
         self._report = String()  # ... word for word
         self._tick_ms = Rolling()
         # Calls that wait are served in the order in which the services were made, also those of a suspended process.
-        for name, answer in (("stop", self._on_stop), ("start", self._on_start), ("resume", self._on_resume)):
+        for name, answer in ((STOP, self._on_stop), (START, self._on_start), (RESUME, self._on_resume)):
             self.create_service(Trigger, name, answer)
-        self._outputs = (*self._arm.outputs(), "controller/state")
+        self._outputs = (*self._arm.outputs(), STATE.name)
         self._peers = Peers(self, self._controller, self._outputs, self._clocks.steady_s)
         self._senses = Senses(self, self._controller, self._clocks, self._peers.plan_troubles, self._arm.take_state)
         self.create_timer(1.0 / c.rate_hz, self._tick)
         Diagnostics(self, self._health)
-        self._readiness = Readiness(self.resolve_service_name("start"))
+        self._readiness = Readiness(self.resolve_service_name(START))
         self.create_timer(READY_PERIOD_S, self._say_readiness)
         self.get_logger().info(briefing(self, self._peers.launcher.pid))
 
@@ -114,10 +115,10 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
 
     def _deliver(self) -> None:
         ours = [self.resolve_topic_name(topic) for topic in self._outputs]
-        for publisher in self.publishers:
-            if publisher.topic_name in ours:
+        for out in self.publishers:
+            if out.topic_name in ours:
                 with contextlib.suppress(Exception):  # nothing may keep the next one from being waited for
-                    publisher.wait_for_all_acked(Duration(seconds=DELIVERY_S))
+                    out.wait_for_all_acked(Duration(seconds=DELIVERY_S))
 
     # --- tick ---------------------------------------------------------------------------------------------------------
     def _tick(self) -> None:

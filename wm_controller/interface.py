@@ -21,11 +21,10 @@ from wm_core.limits import (
     Limits,
 )
 from wm_core.reports import Mode
+from wm_core.topics import ROLES
 
 #: Heartbeats come at 2 Hz or more: a node that has missed six is dead or stuck.
 HEARTBEAT_CEILING_S = 3.0
-#: Who may give plans. Each has topics of its own, ``<role>/plan`` and ``<role>/status``; the controller reads one pair.
-ROLES = ("planner", "calibrate")
 #: Whose heartbeats are watched, by the names that ``require`` has for them. "planner" is who gives plans, whatever its
 #: role: a file for an arm serves a calibration as well.
 PLANNER, ENCODER = NODES = ("planner", "encoder")

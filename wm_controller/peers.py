@@ -16,8 +16,10 @@ from std_msgs.msg import Empty, String
 
 from wm_core.errors import quoted
 from wm_core.reports import ACTING, RoleStatus, parse
+from wm_core.topics import HEARTBEAT, OPERATOR, plan, status
 from wm_ros import qos
 from wm_ros.clock import steady_s
+from wm_ros.endpoints import subscribe
 from wm_ros.node import WmNode
 from wm_ros.numbers import Numbers
 from wm_ros.voices import LOOK_PERIOD_S, Voices
@@ -48,7 +50,7 @@ class Peers:
     ) -> None:
         self._node, self._controller, self._steady_s = node, controller, steady_s
         c = node.config
-        self._role, self._plans = c.role, f"{c.role}/plan"
+        self._role, self._plans = c.role, plan(c.role).name
         self.launcher = Launcher(c.launcher_pid)
         if blind := self.launcher.blind():
             node.get_logger().warning(blind)
@@ -59,7 +61,7 @@ class Peers:
         self._voices = voices = Voices(node)
         for topic in outputs:
             voices.watch(topic, own=True)
-        for service in ("start", "stop", "resume"):
+        for service in OPERATOR:
             voices.watch_service(service)
         voices.watch(self._plans, c.role)
         m = c.measured
@@ -67,13 +69,12 @@ class Peers:
         for topic in (m.pose_topic, m.gripper_topic, m.wrench_topic, *of_robot):
             voices.watch(topic, shared=topic in m.shared_topics)
         for name in (c.role, ENCODER):
-            voices.watch(f"{name}/status", name)
-            node.create_subscription(
-                String, f"{name}/status", partial(self._on_status, name), qos.COMMAND, numbered=True
-            )
+            voices.watch(status(name).name, name)
+            # What was said before this node came is no sign of life.
+            subscribe(node, status(name), partial(self._on_status, name), qos.COMMAND, numbered=True)
         if c.launcher_heartbeat:
-            voices.watch("launcher/heartbeat")
-            node.create_subscription(Empty, "launcher/heartbeat", self._on_heartbeat, qos.COMMAND)
+            voices.watch(HEARTBEAT.name)
+            subscribe(node, HEARTBEAT, self._on_heartbeat)
         node.create_timer(LOOK_PERIOD_S, self.look)
 
     def begin(self) -> None:
@@ -121,19 +122,19 @@ class Peers:
         if not self._node.config.launcher_heartbeat or silent_s <= HEARTBEAT_S:
             return ""
         since = "yet" if math.isinf(silent_s) else f"for {silent_s:.1f} s"
-        return f"nothing was heard on launcher/heartbeat {since}: who started the stack hangs; start it again"
+        return f"nothing was heard on {HEARTBEAT.name} {since}: who started the stack hangs; start it again"
 
     def _on_status(self, name: str, msg: String, number: int | None) -> None:
-        status, topic = parse(RoleStatus, msg.data), f"{name}/status"
+        said, topic = parse(RoleStatus, msg.data), status(name).name
         if self._voices.trouble(at_once=True) or not self._voices.sole(topic):
             return
         if self._numbers[topic].strange(number, self._voices.identity(topic)):
             return self._node.warn(f"a message on {topic} was ignored: it came from a publisher that has already gone")
         self._controller.on_heartbeat(name, self._steady_s())
-        self._instances[name] = instance = status.instance
+        self._instances[name] = instance = said.instance
         if instance != self._of_run.setdefault(name, instance):
             self._controller.end_run(f"the {name} was started anew")
-        if name == self._role and status.done and status.run == self._controller.run:
-            why = quoted(status.reason, 120)[1:-1]
-            how = "is done" if status.reached else "has ended the run"
+        if name == self._role and said.done and said.run == self._controller.run:
+            why = quoted(said.reason, 120)[1:-1]
+            how = "is done" if said.reached else "has ended the run"
             self._controller.end_run(f"the {name} {how}" + (f": {why}" if why else ""))

@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
-from visualization_msgs.msg import MarkerArray
 
 from wm_core.errors import GoalError
 from wm_core.reports import Health, PlannerStatus
+from wm_core.topics import GOAL_IMAGE, GOAL_LATENT, MARKERS, USE_GOALS
 from wm_models import imagination
 from wm_models.bundle import Bundle
-from wm_ros import convert, qos
+from wm_ros import convert
 from wm_ros.diagnostics import Diagnostics, Rolling
+from wm_ros.endpoints import publisher, subscribe
 from wm_ros.node import WmNode
 from wm_ros.run import run_node
 from wm_ros.voices import Voices
@@ -57,11 +58,11 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         self._pictures = GoalPictures(self, c.goal, self._role.instance)
         self._sets = GoalSets(self._model.latent_shape, self._pictures.label)
         self._showing = Voices(self)
-        self._showing.watch("goal/image", beside=True)
-        self._markers = self.create_publisher(MarkerArray, "markers", qos.LATCHED)
+        self._showing.watch(GOAL_IMAGE.name, beside=True)
+        self._markers = publisher(self, MARKERS)
         self._sight = Sight(self, c, self._on_seen)
-        self.create_subscription(Image, "goal/latent", self._on_goal, qos.GOALS)
-        self.create_service(Trigger, "planner/use_goals", self._on_use_goals)
+        subscribe(self, GOAL_LATENT, self._on_goal)
+        self.create_service(Trigger, USE_GOALS, self._on_use_goals)
         Diagnostics(self, self._health)
         self._role.say(self._silence())
         self._pictures.show()

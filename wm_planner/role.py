@@ -14,10 +14,11 @@ from typing import Any
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
+from wm_core import topics
 from wm_core.errors import ConfigError
 from wm_core.reports import ControllerState, RoleStatus, parse
-from wm_ros import qos
 from wm_ros.clock import steady_s
+from wm_ros.endpoints import publisher, subscribe
 from wm_ros.node import WmNode, report_to_msg
 
 from .runs import Runs
@@ -34,7 +35,7 @@ class Role:
 
     Args:
         node: that gives the plans.
-        name: of the role, one of ``wm_controller.interface.ROLES``.
+        name: of the role, one of ``wm_core.topics.ROLES``.
         changed: called after each ``controller/state``, and when none comes any more; its argument says whether a run
             begins that plans are due for.
         report: the status to publish when there was none for STATUS_PERIOD_S.
@@ -53,9 +54,9 @@ class Role:
         self.runs = Runs()
         self.unreadable = 0
         self._reported_s = self._heard_s = 0.0
-        self._plans = node.create_publisher(JointTrajectory, f"{name}/plan", qos.COMMAND)
-        self._status = node.create_publisher(String, f"{name}/status", qos.LATCHED)
-        node.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
+        self._plans = publisher(node, topics.plan(name))
+        self._status = publisher(node, topics.status(name))
+        subscribe(node, topics.STATE, self._on_state)
         node.create_timer(STATUS_PERIOD_S / 2, self._keep_alive)
 
     @property

@@ -13,9 +13,10 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from wm_core.reports import Health
+from wm_core.topics import DIAGNOSTICS
 
-from . import qos
 from .clock import steady_s
+from .endpoints import publisher
 
 PERIOD_S = 1.0
 
@@ -70,7 +71,7 @@ class Diagnostics:
 
     def __init__(self, node: Node, collect: Callable[[], Health]) -> None:
         self._node, self._collect = node, collect
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        self._publisher = publisher(node, DIAGNOSTICS)
         # Also of a node that is no WmNode, whose timers would follow a clock that may be set.
         node.create_timer(PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

@@ -19,12 +19,13 @@ from wm_bringup import graph, proc
 from wm_bringup.cli import EXIT_CANNOT_RUN
 from wm_bringup.live_run import EXIT_NO, SPIN_S, LiveRun, Outcome, Starter, never
 from wm_bringup.processes import Processes
-from wm_bringup.recorder import TARGET_TOPIC, Trace
+from wm_bringup.recorder import Trace
 from wm_bringup.run_config import RunConfig
 from wm_bringup.terminal import NoLine
 from wm_core import results
 from wm_core.errors import WmError
 from wm_core.reports import Mode
+from wm_core.topics import CONTROLLER, TARGET
 
 from . import launcher
 from .inject import Injection, Site
@@ -82,7 +83,7 @@ class FaultStarter(Starter):
         # Whoever starts the nodes says by whose life the arm may move; see launcher.py.
         alone = {"launcher_heartbeat": False}
         nodes = (
-            replace(spec, parameters={**spec.parameters, **(alone if spec.name == graph.CONTROLLER else {})})
+            replace(spec, parameters={**spec.parameters, **(alone if spec.name == CONTROLLER else {})})
             for spec in made.nodes
         )
         return replace(made, nodes=tuple(nodes))
@@ -175,7 +176,7 @@ class FaultRun:
                 launcher=self._starter.launcher(run),
                 keyboard=self._starter.keyboard,
                 call=run.call,
-                owners=lambda: run.monitor.count_publishers(TARGET_TOPIC),
+                owners=lambda: run.monitor.count_publishers(TARGET.name),
                 # Nodes may die of a fault; that ends no wait.
                 wait=lambda true, timeout_s: run.wait(true, timeout_s, run.interrupted),
             )

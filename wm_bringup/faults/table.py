@@ -14,6 +14,7 @@ from typing import Any
 
 from wm_controller import launcher
 from wm_controller.interface import HEARTBEAT_CEILING_S
+from wm_core import topics
 from wm_core.errors import ConfigError, quoted
 from wm_core.limits import CEILING
 from wm_core.names import meant
@@ -132,7 +133,9 @@ def _clock(name: str, injection: Injection) -> Fault:
 
 #: The controller stops the arm and ends; its last word may not reach everybody in time.
 _ENDED = (Mode.STOPPED, SILENT)
-_FRAMES, _POSE, _WRENCH = "camera/image_raw", "arm/current_pose", "arm/wrench"
+_FRAMES, _LATENT, _STATE = topics.CAMERA.name, topics.LATENT.name, topics.STATE.name
+_PLAN, _PLANNER, _ENCODER = topics.plan("planner").name, topics.status("planner").name, topics.status("encoder").name
+_POSE, _WRENCH, _GRIPPER, _TARGET = topics.POSE.name, topics.WRENCH.name, topics.GRIPPER.name, topics.TARGET.name
 #: The force limits of a first day in a lab, as in config/arms/fr3_crisp.yaml; the simulated cell has none.
 _FORCE = ("controller.force_hold_n=15.0", "controller.force_stop_n=30.0")
 
@@ -149,16 +152,16 @@ FAULTS: tuple[Fault, ...] = (
     _plan_loss("frames_from_the_future", Alter(_FRAMES, "shift_stamp", 1.0)),
     _plan_loss("frames_from_the_past", Alter(_FRAMES, "shift_stamp", -1.0)),
     # The latent.
-    _plan_loss("latent_nan", Alter("latent", "poison", math.nan)),
-    _plan_loss("latent_inf", Alter("latent", "poison", math.inf)),
-    _harmless("latents_reordered", Alter("latent", "swap")),
+    _plan_loss("latent_nan", Alter(_LATENT, "poison", math.nan)),
+    _plan_loss("latent_inf", Alter(_LATENT, "poison", math.inf)),
+    _harmless("latents_reordered", Alter(_LATENT, "swap")),
     # The plan.
-    _plan_loss("plan_nan", Alter("planner/plan", "poison", math.nan)),
-    _plan_loss("plan_inf", Alter("planner/plan", "poison", math.inf)),
-    _plan_loss("plan_from_the_future", Alter("planner/plan", "shift_stamp", 1.0)),
-    _plan_loss("plan_from_the_past", Alter("planner/plan", "shift_stamp", -1.5)),
-    _harmless("plans_reordered", Alter("planner/plan", "swap")),
-    _harmless("plan_flood", Alter("planner/plan", "flood", 1000.0)),
+    _plan_loss("plan_nan", Alter(_PLAN, "poison", math.nan)),
+    _plan_loss("plan_inf", Alter(_PLAN, "poison", math.inf)),
+    _plan_loss("plan_from_the_future", Alter(_PLAN, "shift_stamp", 1.0)),
+    _plan_loss("plan_from_the_past", Alter(_PLAN, "shift_stamp", -1.5)),
+    _harmless("plans_reordered", Alter(_PLAN, "swap")),
+    _harmless("plan_flood", Alter(_PLAN, "flood", 1000.0)),
     # The measured arm.
     _state_loss("state_silent", Alter(_POSE, "drop")),
     _state_loss("state_nan", Alter(_POSE, "poison", math.nan)),
@@ -174,32 +177,32 @@ FAULTS: tuple[Fault, ...] = (
     Fault("controller_frozen", Freeze("controller"), expected=(SILENT,)),
     _state_loss("arm_frozen", Freeze("sim_arm")),
     # Others on the machine and on the domain.
-    Fault("two_publishers", Alter("arm/target_pose", RIVAL), expected=LATCHED, detect_s=RIVAL_S),
+    Fault("two_publishers", Alter(_TARGET, RIVAL), expected=LATCHED, detect_s=RIVAL_S),
     Fault("second_controller", SecondController(), expected=LATCHED, detect_s=STRANGER_S, lasts_s=4.0),
     _harmless("second_run", SecondRun(), lasts_s=30.0),
     _harmless("full_load", Load(), lasts_s=4.0),
-    _rival("planner/plan"),
-    _rival("planner/status"),
-    _rival("encoder/status"),
-    _rival("latent", detect_s=RIVAL_S + PLAN_S),  # the planner sees these two, and plans no more
-    _rival("controller/state", detect_s=RIVAL_S + PLAN_S),
-    _rival("arm/current_pose"),
-    _rival("arm/wrench"),
-    _rival("arm/gripper"),
+    _rival(_PLAN),
+    _rival(_PLANNER),
+    _rival(_ENCODER),
+    _rival(_LATENT, detect_s=RIVAL_S + PLAN_S),  # the planner sees these two, and plans no more
+    _rival(_STATE, detect_s=RIVAL_S + PLAN_S),
+    _rival(_POSE),
+    _rival(_WRENCH),
+    _rival(_GRIPPER),
     # Messages that are none, from the node that should send them.
-    _garbage("camera/image_raw", detect_s=PLAN_S),
-    _garbage("latent", detect_s=PLAN_S),
-    _garbage("planner/plan", detect_s=PLAN_S),
-    _garbage("planner/status", detect_s=HEARTBEAT_S, lasts_s=5.0),
-    _garbage("encoder/status", detect_s=HEARTBEAT_S, lasts_s=5.0),
-    _garbage("controller/state", detect_s=SAID_S + PLAN_S),  # the planner cannot read it, and plans no more
-    _garbage("arm/current_pose", loss_s=STATE_LOSS_S),
-    _garbage("arm/wrench", loss_s=STATE_LOSS_S),
-    _garbage("arm/gripper", loss_s=STATE_LOSS_S),
+    _garbage(_FRAMES, detect_s=PLAN_S),
+    _garbage(_LATENT, detect_s=PLAN_S),
+    _garbage(_PLAN, detect_s=PLAN_S),
+    _garbage(_PLANNER, detect_s=HEARTBEAT_S, lasts_s=5.0),
+    _garbage(_ENCODER, detect_s=HEARTBEAT_S, lasts_s=5.0),
+    _garbage(_STATE, detect_s=SAID_S + PLAN_S),  # the planner cannot read it, and plans no more
+    _garbage(_POSE, loss_s=STATE_LOSS_S),
+    _garbage(_WRENCH, loss_s=STATE_LOSS_S),
+    _garbage(_GRIPPER, loss_s=STATE_LOSS_S),
     # The arm does not do what it is told.
     Fault(
         "arm_blocked",
-        Alter("arm/target_pose", "drop"),
+        Alter(_TARGET, "drop"),
         detect_s=BLOCKED_S,
         lasts_s=4.0,
         overshoot_m=math.inf,  # where it stands has nothing to do with the target
