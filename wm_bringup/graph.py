@@ -15,12 +15,11 @@ from wm_core.config import Setting, explain, load
 from wm_core.errors import ConfigError
 from wm_core.names import unknown
 from wm_core.parameters import CONFIG_PARAMETER, SETTINGS_PARAMETER
+from wm_core.topics import CAMERA, CONTROLLER
 from wm_perception.node_config import CameraConfig
 
 from . import guards, presets, transport
 
-#: The node that commands the arm.
-CONTROLLER = "controller"
 #: "mock_crisp" is the simulated cell behind the topics of a real arm that runs CRISP.
 MODES = ("sim", "mock_crisp", "real")
 #: The arm preset (``config/arms/<name>.yaml``) of each mode, if none is named.
@@ -220,7 +219,6 @@ def effective(graph: Graph) -> dict[str, list[Setting]]:
 
 #: The place of a value that no file says.
 GIVEN = "given"
-CAMERA_TOPIC = "camera/image_raw"
 #: Whatever its preset says, the controller of a dry run has an arm that moves nothing.
 _DRY_RUN = {"arm.kind": "none"}
 #: Parameters that no setting may replace: with them the files' layers, or the watch over the launcher, would be gone.
@@ -285,7 +283,7 @@ def _refuse_unread(
 def camera_remappings(camera: str) -> tuple[tuple[str, str], ...]:
     """The topic of a camera's driver in the place of ours, and with it the one of its compressed pictures."""
     raw, compressed = camera.removesuffix(_COMPRESSED), _COMPRESSED
-    return (CAMERA_TOPIC, raw), (CAMERA_TOPIC + compressed, raw + compressed)
+    return (CAMERA.name, raw), (CAMERA.name + compressed, raw + compressed)
 
 
 #: What image_transport adds to a topic's name.

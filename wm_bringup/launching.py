@@ -34,6 +34,7 @@ from rclpy.validate_namespace import validate_namespace
 from wm_core import parameters, seeds
 from wm_core.errors import ConfigError, WmError, quoted, shown
 from wm_core.names import unknown
+from wm_core.topics import CONTROLLER
 from wm_planner.goals import load_goals
 
 from . import bundles, graph, lifeline, paths
@@ -213,7 +214,7 @@ def _node(spec: graph.NodeSpec, environment: dict[str, str], context: LaunchCont
     }
     # When launch is killed, so are the nodes; the controller is told to end, so that the arm comes to rest. A debugger
     # that the user puts before them is left alone.
-    last = signal.SIGTERM if spec.name == graph.CONTROLLER else signal.SIGKILL
+    last = signal.SIGTERM if spec.name == CONTROLLER else signal.SIGKILL
     guard = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), str(int(last))]
     prefix = {} if "launch-prefix" in context.launch_configurations else {"prefix": shlex.join(guard)}
     node = Node(

@@ -10,13 +10,14 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
+from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -27,13 +28,15 @@ from trajectory_msgs.msg import JointTrajectory
 
 from wm_controller.monitor import SILENT_S, EnvelopeMonitor
 from wm_controller.node_config import ControllerNodeConfig
-from wm_controller.supervisor import LATCHED
+from wm_core import topics
 from wm_core.errors import quoted
-from wm_ros import convert, diagnostics, qos
+from wm_core.reports import ACTING, AT_REST, ControllerState, Health, Mode, PlannerStatus, Scene, parse
+from wm_core.topics import Topic
+from wm_ros import convert, diagnostics
+from wm_ros.endpoints import publisher, subscribe
 from wm_ros.voices import UNKNOWN
 
-from .heard import Scene, State, Status, parse
-from .report import Film, PlanRow, live_line
+from .report import Picture, PlanRow, live_line
 from .terminal import complain
 
 #: Diagnostics come at 1 Hz; a node that has not reported for this long is not well.
@@ -44,16 +47,6 @@ COMMAND_DEPTH = 50
 HEARTBEAT_PERIOD_S = 0.2
 #: Reasons may come with every tick and are foreign text: what the summary keeps of them is bounded.
 MAX_HOLDS, MAX_REASON = 1000, 300
-
-
-@dataclass
-class NodeHealth:
-    """The newest diagnostics of one node."""
-
-    ok: bool
-    message: str
-    values: dict[str, str]
-    at_s: float = field(default_factory=time.monotonic)
 
 
 class Monitor(Node):
@@ -70,9 +63,12 @@ class Monitor(Node):
         self, nodes: Sequence[str], controller: ControllerNodeConfig, simulated: bool = True, beats: bool = True
     ) -> None:
         super().__init__("wm_monitor")
-        self.health: dict[str, NodeHealth] = {}
-        self.status: Status | None = None
-        self.mode, self.reason = "", ""
+        #: By node, its newest diagnostics; when they came is in ``_reported_s``.
+        self.health: dict[str, Health] = {}
+        self._reported_s: dict[str, float] = {}
+        self.status: PlannerStatus | None = None
+        self.mode: Mode | None = None  # None before the controller's first word
+        self.reason = ""
         #: Id of the run in progress or, while the controller is idle, of the next one; and of the last one that began.
         self.run = self.begun = ""
         self.scene: Scene | None = None
@@ -80,8 +76,10 @@ class Monitor(Node):
         self.bad: Counter[str] = Counter()
         self.rows: list[PlanRow] = []
         self.holds: list[str] = []
-        self.film: Film | None = None
-        self.latest_frame: NDArray[np.uint8] | None = None
+        self._recording = False
+        #: Called with each frame and its stamp in s.
+        self.on_frame: Callable[[Picture, float], object] = lambda *_: None
+        self.latest_frame: Picture | None = None
         self.envelope = EnvelopeMonitor(controller.limits)
         self._target_s = -math.inf  # stamp of the last target
         self.long_steps = 0
@@ -89,36 +87,37 @@ class Monitor(Node):
         self._nodes, self._limits, self._target = tuple(nodes), controller.limits, controller.arm.pose_topic
         self._arm = controller.arm
         self._started_s = time.monotonic()
-        self._triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop")}
+        self._triggers: dict[str, Client] = {}
         self._role = role = controller.role
         self._beats, self._beat_s = beats, -math.inf
         self._heartbeat: Publisher | None = None  # until there are nodes of ours: it would stop those of another run
-        self._listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.DIAGNOSTICS)
-        self._listen(String, f"{role}/status", self._on_status, qos.LATCHED)
-        self._listen(String, "controller/state", self._on_state, qos.LATCHED)
+        self._listen(topics.DIAGNOSTICS, self._on_diagnostics)
+        self._listen(topics.status(role), self._on_status)
+        self._listen(topics.STATE, self._on_state)
         if simulated:  # beside a real arm it could only be a lie
-            self._listen(String, "sim/scene", self._on_scene, qos.LATCHED)
-        self._listen(Image, "camera/image_raw", self._on_frame, qos.SENSOR)
-        self._listen(JointTrajectory, f"{role}/plan", self._on_plan, qos.COMMAND)
-        self._listen(PoseStamped, self._target, self._on_target, QoSProfile(depth=COMMAND_DEPTH))
+            self._listen(topics.SCENE, self._on_scene)
+        self._listen(topics.CAMERA, self._on_frame)
+        self._listen(topics.plan(role), self._on_plan)
+        target = replace(topics.TARGET, name=self._target)
+        self._listen(target, self._on_target, QoSProfile(depth=COMMAND_DEPTH))
 
-    def _listen(self, kind: type, topic: str, take: Callable[[Any], None], profile: QoSProfile) -> None:
+    def _listen(self, topic: Topic, take: Callable[[Any], None], profile: QoSProfile | None = None) -> None:
         """Subscribe. Whatever ``take`` raises is the message's fault and ends nothing."""
 
         def guarded(msg: Any) -> None:
             try:
                 take(msg)
             except Exception as error:  # what a foreign message can do to a parser is not to be foreseen
-                self.bad[topic] += 1
-                if self.bad[topic] == 1:
-                    complain(f"a message on {topic} was ignored, as others like it will be: {quoted(error, 200)}")
+                self.bad[topic.name] += 1
+                if self.bad[topic.name] == 1:
+                    complain(f"a message on {topic.name} was ignored, as others like it will be: {quoted(error, 200)}")
 
-        self.create_subscription(kind, topic, guarded, profile)
+        subscribe(self, topic, guarded, profile)
 
     def begin_to_beat(self) -> None:
         """Our nodes are being started, and those of nobody else are there."""
         if self._beats:
-            self._heartbeat = self.create_publisher(Empty, "launcher/heartbeat", qos.COMMAND)
+            self._heartbeat = publisher(self, topics.HEARTBEAT)
 
     def beat(self) -> None:
         """Tell the controller that the loop that watches the run goes on; to be called from that loop."""
@@ -133,8 +132,8 @@ class Monitor(Node):
         ``ours`` are the nodes that may publish, one each. A publisher may be discovered before its name is; until then
         the name is :data:`UNKNOWN`.
         """
-        role = self._role
-        for topic in (self._target, f"{role}/plan", f"{role}/status", "latent", "controller/state"):
+        ours_alone = topics.plan(self._role), topics.status(self._role), topics.LATENT, topics.STATE
+        for topic in (self._target, *(topic.name for topic in ours_alone)):
             names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
             for name in ours:
                 if name in names:
@@ -148,11 +147,12 @@ class Monitor(Node):
         """What the graph still lacks before it may be started, in one sentence; "" if nothing."""
         for name in self._nodes:
             health = self.health.get(name)
-            if health is None or time.monotonic() - health.at_s > FRESH_S:
+            if health is None or time.monotonic() - self._reported_s[name] > FRESH_S:
                 return f"{name} has not reported yet"
             if not health.ok:
                 return f"{name}: {health.message}"
-        return "" if all(client.service_is_ready() for client in self._triggers.values()) else "the services are not up"
+        ready = all(self.client(service).service_is_ready() for service in (topics.START, topics.STOP))
+        return "" if ready else "the services are not up"
 
     @property
     def done(self) -> bool:
@@ -177,33 +177,39 @@ class Monitor(Node):
     @property
     def line(self) -> str:
         """The one line that a person watches."""
-        s = self.status if self.status is not None else Status(False, 0, 0, False)
+        s = self.status if self.status is not None else PlannerStatus(subgoal=0, subgoals=0)
         if self.done:
             return f"sub-goal {s.subgoal + 1}/{s.subgoals}  {'goal reached' if s.reached else 'the planner is done'}"
-        if self.mode in ("holding", *LATCHED):
+        if self.mode in AT_REST:
             return f"sub-goal {s.subgoal + 1}/{s.subgoals}  {self.mode}: {self.reason}"
         return live_line(s.subgoal, s.subgoals, s.energy, s.plan_ms, s.guardrail)
 
-    def call(self, service: str) -> Any:
-        """Call ``start`` or ``stop``; the future of the answer."""
-        self._stop_asked = service == "stop"
-        return self._triggers[service].call_async(Trigger.Request())
+    def client(self, service: str) -> Client:
+        """The client of a Trigger service. It takes a moment to find its server, so it is kept."""
+        if service not in self._triggers:
+            self._triggers[service] = self.create_client(Trigger, service)
+        return self._triggers[service]
 
-    def begin(self, film: Film) -> None:
-        """Record from now on; ``film`` gets the frames."""
-        self.film, self._started_s = film, time.monotonic()
+    def call(self, service: str) -> Any:
+        """Call a Trigger service; the future of the answer."""
+        self._stop_asked = {topics.START: False, topics.STOP: True}.get(service, self._stop_asked)
+        return self.client(service).call_async(Trigger.Request())
+
+    def begin(self) -> None:
+        """Record from now on."""
+        self._recording, self._started_s = True, time.monotonic()
 
     # --- topics -------------------------------------------------------------------------------------------------------
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         for status in msg.status:
             if status.name in self._nodes:
-                values = {pair.key: pair.value for pair in status.values}
-                self.health[status.name] = NodeHealth(diagnostics.is_ok(status), status.message, values)
+                self.health[status.name] = diagnostics.health_of(status)
+                self._reported_s[status.name] = time.monotonic()
 
     def _on_status(self, msg: String) -> None:
-        self._alone(f"{self._role}/status")
-        self.status = status = parse(Status, msg.data)
-        if self.film is not None and status.planned:
+        self._alone(topics.status(self._role))
+        self.status = status = parse(PlannerStatus, msg.data)
+        if self._recording and status.planned:
             assert status.plan_ms is not None and status.latency_ms is not None  # as checked
             energy = status.energy if status.energy is not None else math.nan
             at_s = time.monotonic() - self._started_s
@@ -211,30 +217,28 @@ class Monitor(Node):
             self.rows.append(row)
 
     def _on_state(self, msg: String) -> None:
-        state = parse(State, msg.data)
-        if self.film is not None and state.mode == "holding" and self.mode != "holding" and len(self.holds) < MAX_HOLDS:
+        state = parse(ControllerState, msg.data)
+        holds = state.mode == Mode.HOLDING != self.mode
+        if self._recording and holds and len(self.holds) < MAX_HOLDS:
             self.holds.append(f"{time.monotonic() - self._started_s:.2f} s: {state.reason[:MAX_REASON]}")
         self.mode, self.reason, self.run = state.mode, state.reason[:MAX_REASON], state.run
         # An idle controller may be stopped, too; that begins no run.
-        self.begun = state.run if state.mode in ("running", "holding") else self.begun
-        self._stopped_s = state.stamp_s if self.mode == "stopped" else math.inf
+        self.begun = state.run if state.mode in ACTING else self.begun
+        self._stopped_s = state.stamp_s if self.mode == Mode.STOPPED else math.inf
 
     def _on_scene(self, msg: String) -> None:
-        self._alone("sim/scene")
+        self._alone(topics.SCENE)
         self.scene = parse(Scene, msg.data)
 
-    def _alone(self, topic: str) -> None:
+    def _alone(self, topic: Topic) -> None:
         """Raises ValueError if two speak on a topic that decides how the run ends: nobody could tell who is right."""
-        if self.count_publishers(topic) > 1:
-            names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
+        if self.count_publishers(topic.name) > 1:
+            names = [info.node_name for info in self.get_publishers_info_by_topic(topic.name)]
             raise ValueError(f"it has more than one publisher: {', '.join(sorted(names))}")
 
     def _on_frame(self, msg: Image) -> None:
         self.latest_frame = convert.msg_to_image(msg)
-        if self.film is not None:
-            stamp_s = convert.stamp_to_s(msg.header.stamp)
-            subgoal = -1 if self.status is None else self.status.subgoal
-            self.film.add(self.latest_frame, stamp_s, subgoal, self.line)
+        self.on_frame(self.latest_frame, convert.stamp_to_s(msg.header.stamp))
 
     def _on_plan(self, msg: JointTrajectory) -> None:
         try:
@@ -257,7 +261,7 @@ class Monitor(Node):
         self._target_s = stamp_s
         if stamp_s >= self._stopped_s:
             self.envelope.check(stamp_s, target, stopped=True)
-        elif self._stop_asked or self.mode == "stopped":
+        elif self._stop_asked or self.mode == Mode.STOPPED:
             # From the call to the controller's word the target may freeze at any moment, and abruptly.
             self.envelope.check(stamp_s, None)
         else:

@@ -18,9 +18,10 @@ import yaml
 
 from wm_core import parameters
 from wm_core.errors import WmError
+from wm_core.topics import CONTROLLER
 
 from . import lifeline
-from .graph import CONTROLLER, NodeSpec, node_environment
+from .graph import NodeSpec, node_environment
 
 #: How long a node may take to end after SIGINT, and then after SIGTERM, before it is killed.
 INTERRUPT_GRACE_S = 3.0
@@ -55,7 +56,7 @@ class Processes:
 
     Args:
         logs: folder for ``<name>.log``, which gets what the child prints.
-        wait: called again and again until the children have ended; it returns soon.
+        wait: called again and again while a child is waited for; it returns soon.
     """
 
     def __init__(self, logs: Path, wait: Callable[[], None] = lambda: time.sleep(POLL_S)) -> None:
@@ -121,7 +122,7 @@ class Processes:
                 if ended.status != 0:
                     raise WmError(str(ended))
                 return
-            time.sleep(POLL_S)
+            self._wait()
 
     def stop(self) -> None:
         """End all children: SIGINT, then SIGTERM, then SIGKILL; returns when the last one is gone."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -13,10 +15,16 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
+from wm_core import topics
 from wm_core.errors import ConfigError
+from wm_core.reports import ControllerState, parse
 from wm_ros import convert
+from wm_ros.endpoints import subscribe
 
-from .heard import State, parse
+from .observers import Observer
+
+if TYPE_CHECKING:
+    from .live_run import LiveRun
 
 Array = NDArray[np.float64]
 
@@ -43,15 +51,6 @@ class Rows:
         return np.array(self._data, dtype=np.float64).reshape(-1, self._width)
 
 
-@dataclass(frozen=True)
-class Mode:
-    """What the controller said of itself at ``stamp_s``."""
-
-    stamp_s: float
-    mode: str
-    reason: str
-
-
 @dataclass
 class Record:
     """The streams. All times are of the machine's clock, in s; poses are xyz (m) and extrinsic xyz Euler (rad)."""
@@ -60,41 +59,39 @@ class Record:
     sent: Rows = field(default_factory=lambda: Rows(1))  # when each target was published
     arm: Rows = field(default_factory=lambda: Rows(7))  # stamp, measured pose
     plans: Rows = field(default_factory=lambda: Rows(2))  # stamp of the frame, arrival of its plan
-    modes: list[Mode] = field(default_factory=list)
+    states: list[ControllerState] = field(default_factory=list)  # of the controller, each once
 
 
 class Recorder(Node):
     """Subscribes; :attr:`record` grows.
 
     Args:
-        target: topic of the commanded poses.
-        arm: topic of the measured poses.
         frame: frame id of the targets that count.
-        plan, state: topics of the plans and of what the controller says of itself.
+        heard_at: where the messages of a topic of the graph are heard.
         by_arrival: whether times are those of the arrival here, as a clock that is set stamps with lies.
         not_the_arm: (3,) where a measured pose is a rival's, m.
     """
 
     def __init__(
         self,
-        target: str,
-        arm: str,
         frame: str,
-        plan: str = "planner/plan",
-        state: str = "controller/state",
+        heard_at: Callable[[str], str] = str,
         by_arrival: bool = False,
         not_the_arm: ArrayLike = (np.inf, np.inf, np.inf),
     ) -> None:
         super().__init__("wm_recorder")
         self.record = Record()
-        self._said: set[State] = set()
+        self._said: set[ControllerState] = set()
         self._frame, self._by_arrival = frame, by_arrival
         self._not_the_arm = np.asarray(not_the_arm, dtype=np.float64)
-        # A callback of two arguments also gets the times of the middleware; rclpy's own hints do not know of it.
-        self.create_subscription(PoseStamped, target, self._on_target, QoSProfile(depth=100))  # type: ignore[arg-type]
-        self.create_subscription(PoseStamped, arm, self._on_arm, _STREAM)  # type: ignore[arg-type]
-        self.create_subscription(JointTrajectory, plan, self._on_plan, _STREAM)  # type: ignore[arg-type]
-        self.create_subscription(String, state, self._on_state, _REPORTS)  # type: ignore[arg-type]
+        # A callback of two arguments also gets the times of the middleware.
+        for topic, take, profile in (
+            (topics.TARGET, self._on_target, QoSProfile(depth=100)),
+            (topics.POSE, self._on_arm, _STREAM),
+            (topics.plan("planner"), self._on_plan, _STREAM),
+            (topics.STATE, self._on_state, _REPORTS),
+        ):
+            subscribe(self, replace(topic, name=heard_at(topic.name)), take, profile)
 
     def _time_s(self, stamp_s: float, info: dict[str, int]) -> float:
         return 1e-9 * info["received_timestamp"] if self._by_arrival else stamp_s
@@ -114,7 +111,7 @@ class Recorder(Node):
 
     def _on_state(self, msg: String, info: dict[str, int]) -> None:
         try:
-            state = parse(State, msg.data)
+            state = parse(ControllerState, msg.data)
         except ConfigError:
             return  # the monitor counts it
         if not state.stamp_s > 0.0:
@@ -122,7 +119,29 @@ class Recorder(Node):
         if state in self._said:
             return  # said again, word for word
         self._said.add(state)
-        self.record.modes.append(Mode(self._time_s(state.stamp_s, info), state.mode, state.reason))
+        self.record.states.append(replace(state, stamp_s=self._time_s(state.stamp_s, info)))
+
+
+class Trace(Observer):
+    """Records a run, for whoever measures it afterwards; :attr:`record` grows from its beginning on.
+
+    The arguments are those of :class:`Recorder`.
+    """
+
+    def __init__(
+        self,
+        heard_at: Callable[[str], str] = str,
+        by_arrival: bool = False,
+        not_the_arm: ArrayLike = (np.inf, np.inf, np.inf),
+    ) -> None:
+        self._heard_at, self._by_arrival, self._not_the_arm = heard_at, by_arrival, not_the_arm
+        self.record = Record()
+
+    def begin(self, run: LiveRun) -> None:
+        frame = run.controller.base_frame
+        recorder = Recorder(frame, self._heard_at, self._by_arrival, self._not_the_arm)
+        self.record = recorder.record
+        run.executor.add_node(recorder)
 
 
 def _pose(msg: PoseStamped) -> list[float]:

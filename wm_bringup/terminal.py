@@ -64,6 +64,16 @@ class LiveLine:
         say(f"\r\x1b[K{text}" if self._tty else text)
 
 
+class NoLine(LiveLine):
+    """Where somebody else shows the progress."""
+
+    def show(self, text: str, key: object) -> None:
+        """Show nothing."""
+
+    def end(self, *lines: str) -> None:
+        """Write nothing."""
+
+
 class Interrupts:
     """While open, the signals only raise flags, so that the end of a run is never cut short.
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from std_srvs.srv import Trigger
 
+from wm_core.reports import kind_of
 from wm_ros import params
-from wm_ros.node import SETTLE_S, WmNode, kind_of
+from wm_ros.node import SETTLE_S, WmNode
 
 from .node_config import ControllerNodeConfig
 

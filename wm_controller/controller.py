@@ -33,6 +33,7 @@ from collections.abc import Callable
 from numpy.typing import ArrayLike
 
 from wm_core.limits import CEILING, OUTSIDE_SLACK_M, OUTSIDE_SLACK_RAD
+from wm_core.reports import Mode
 from wm_core.robot_health import RobotHealth
 
 from .envelope import Envelope
@@ -53,7 +54,7 @@ from .interpolate import MAX_TICK_S, MIN_TICK_S
 from .resumes import Resumes
 from .spatial import quaternion
 from .steps import Steps
-from .supervisor import IDLE, RUNNING, STOPPED, Supervisor
+from .supervisor import Supervisor
 from .target import Target
 from .watch import Watch
 
@@ -397,7 +398,8 @@ class Controller:
         since_s = math.inf if self._tick_s is None else now_s - self._tick_s
         if not 0.0 <= since_s <= MAX_TICK_S:
             self._wake(since_s)
-        moving, released = self._target.position is not None and self._supervisor.mode != STOPPED, self._target.released
+        moving = self._target.position is not None and self._supervisor.mode != Mode.STOPPED
+        released = self._target.released
         self._lose_patience(now_s, since_s)
         why = self._why_hold(now_s)
         self._supervisor.take("hold" if why else "fine", why)
@@ -416,7 +418,7 @@ class Controller:
         """A tick is late, or the first: the arm has stopped at the last target meanwhile, and may have been moved."""
         if self._target.position is None:
             return
-        self._late_ticks += self._supervisor.mode != STOPPED
+        self._late_ticks += self._supervisor.mode != Mode.STOPPED
         self._target.rest()  # going on from there keeps the target from jumping
         self._target.released |= self._moves and since_s > HELD_UP_S
 
@@ -481,7 +483,7 @@ class Controller:
 
     def _settle(self, now_s: float) -> None:
         """Note whether it runs, and do what was due as soon as the arm is at rest."""
-        running = self._supervisor.mode == RUNNING
+        running = self._supervisor.mode == Mode.RUNNING
         self._ran |= running
         if running or not self._supervisor.started:
             self._still_s = now_s
@@ -490,7 +492,7 @@ class Controller:
                 self.stop(now_s, self._due_stop)
             self._due_stop = ""
         if self._due_end and (self._supervisor.latched or self._target.resting):
-            if self._supervisor.take("end", self._due_end) == IDLE:
+            if self._supervisor.take("end", self._due_end) == Mode.IDLE:
                 self._go_idle()
             self._due_end = ""
         if self._target.resting:
@@ -499,7 +501,7 @@ class Controller:
 
     def _advance(self, now_s: float, dt_s: float) -> None:
         """Move the commanded target by one tick: towards the step in execution, or to rest."""
-        newest, running = self._past.newest, self._supervisor.mode == RUNNING
+        newest, running = self._past.newest, self._supervisor.mode == Mode.RUNNING
         if running and newest is not None:
             self._follow(now_s, dt_s, newest)
         else:
@@ -526,7 +528,7 @@ class Controller:
 
     def _command(self) -> Command:
         mode, gripper = self._supervisor.mode, None
-        if mode == RUNNING:
+        if mode == Mode.RUNNING:
             # First the measured value, whatever the first step wants: a gripper acts on changes, and takes the first
             # value for what it is doing already.
             gripper, self._seat = (self._gripper if self._seat is None else self._seat), None

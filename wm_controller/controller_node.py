@@ -12,9 +12,11 @@ from rclpy.duration import Duration
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from wm_ros import qos
-from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, json_to_msg
+from wm_core.reports import LATCHED, ControllerState, Health, Mode
+from wm_core.topics import RESUME, START, STATE, STOP
+from wm_ros.diagnostics import Diagnostics, Rolling
+from wm_ros.endpoints import publisher
+from wm_ros.node import WmNode, report_to_msg
 from wm_ros.run import run_node
 
 from .arms import make_arm
@@ -24,7 +26,7 @@ from .controller import Controller
 from .node_config import ControllerNodeConfig
 from .peers import Peers
 from .senses import Senses
-from .supervisor import IDLE, LATCHED, RUNNING, START_ANEW, STOPPED
+from .supervisor import START_ANEW
 
 #: A reason may hold a number that changes with each tick; it is published no more often than this.
 REASON_PERIOD_S = 0.2
@@ -48,19 +50,20 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._controller = Controller(c, moves=c.arm.kind != "none")
         self._clocks = Clocks(self, self._controller)
         self._arm = make_arm(self, c.base_frame, c.arm, c.limits)
-        self._state = self.create_publisher(String, "controller/state", qos.LATCHED)
-        self._mode, self._reason, self._shown_s = "", "", 0.0  # as last published, ...
+        self._state = publisher(self, STATE)
+        self._mode: Mode | None = None
+        self._reason, self._shown_s = "", 0.0  # as last published, ...
         self._report = String()  # ... word for word
         self._tick_ms = Rolling()
         # Calls that wait are served in the order in which the services were made, also those of a suspended process.
-        for name, answer in (("stop", self._on_stop), ("start", self._on_start), ("resume", self._on_resume)):
+        for name, answer in ((STOP, self._on_stop), (START, self._on_start), (RESUME, self._on_resume)):
             self.create_service(Trigger, name, answer)
-        self._outputs = (*self._arm.outputs(), "controller/state")
+        self._outputs = (*self._arm.outputs(), STATE.name)
         self._peers = Peers(self, self._controller, self._outputs, self._clocks.steady_s)
         self._senses = Senses(self, self._controller, self._clocks, self._peers.plan_troubles, self._arm.take_state)
         self.create_timer(1.0 / c.rate_hz, self._tick)
         Diagnostics(self, self._health)
-        self._readiness = Readiness(self.resolve_service_name("start"))
+        self._readiness = Readiness(self.resolve_service_name(START))
         self.create_timer(READY_PERIOD_S, self._say_readiness)
         self.get_logger().info(briefing(self, self._peers.launcher.pid))
 
@@ -104,7 +107,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
     def close(self) -> None:
         """The last words: an arm that follows twists goes on at the last one until its driver gives up."""
         try:
-            if self._mode != IDLE:
+            if self._mode != Mode.IDLE:
                 self._stop(f"the controller was ended; {START_ANEW}")
         finally:
             self._arm.stop()
@@ -112,10 +115,10 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
 
     def _deliver(self) -> None:
         ours = [self.resolve_topic_name(topic) for topic in self._outputs]
-        for publisher in self.publishers:
-            if publisher.topic_name in ours:
+        for out in self.publishers:
+            if out.topic_name in ours:
                 with contextlib.suppress(Exception):  # nothing may keep the next one from being waited for
-                    publisher.wait_for_all_acked(Duration(seconds=DELIVERY_S))
+                    out.wait_for_all_acked(Duration(seconds=DELIVERY_S))
 
     # --- tick ---------------------------------------------------------------------------------------------------------
     def _tick(self) -> None:
@@ -124,7 +127,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._senses.take(now_s)
         command = self._controller.tick(now_s)
         if command.pose is not None:
-            self._arm.send_pose(command.pose, now_s, self._clocks.to_ros(now_s), command.mode != RUNNING)
+            self._arm.send_pose(command.pose, now_s, self._clocks.to_ros(now_s), command.mode != Mode.RUNNING)
         else:
             self._arm.rest(now_s)
         if command.gripper is not None:
@@ -136,16 +139,16 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         status = self._controller.status(now_s)
         self._show(status.mode, status.reason, now_s)
 
-    def _show(self, mode: str, reason: str, now_s: float) -> None:
+    def _show(self, mode: Mode, reason: str, now_s: float) -> None:
         """Publish mode and reason if they are others, or as they were; a latched mode is told to the arm itself."""
         other = mode != self._mode
         if other and mode in LATCHED:
-            self._arm.stop(at_once=mode == STOPPED)  # in a fault the targets still brake
+            self._arm.stop(at_once=mode == Mode.STOPPED)  # in a fault the targets still brake
         since_s = now_s - self._shown_s
         if other or (reason != self._reason and since_s >= REASON_PERIOD_S):
             self._mode, self._reason = mode, reason
-            report = {"mode": mode, "reason": reason, "stamp_s": self._clocks.to_ros(now_s)}
-            self._report = json_to_msg({**report, "run": self._controller.run})
+            state = ControllerState(mode, reason, self._clocks.to_ros(now_s), self._controller.run)
+            self._report = report_to_msg(state)
             if other:
                 self.get_logger().info(f"{mode}: {reason}" if reason else mode)
         elif since_s < STATE_PERIOD_S:
@@ -155,7 +158,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
 
     def _say_readiness(self) -> None:
         now_s = self._clocks.steady_s()
-        if said := self._readiness.say(now_s, self._mode == IDLE, self._controller.unready(now_s)):
+        if said := self._readiness.say(now_s, self._mode == Mode.IDLE, self._controller.unready(now_s)):
             self.get_logger().info(said)
 
     def _health(self) -> Health:
@@ -165,7 +168,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         values |= {"overtaken_plans": self._senses.overtaken, "arm": self._arm.state()}
         values |= {"rate_hz": self._tick_ms.rate_hz(), **self._tick_ms.summary("tick")}
         values |= self._senses.plan_age_ms.summary("frame_to_controller")
-        return Health(status.mode in (IDLE, RUNNING), status.reason, values)
+        return Health(status.mode in (Mode.IDLE, Mode.RUNNING), status.reason, values)
 
 
 def main() -> None:

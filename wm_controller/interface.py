@@ -20,11 +20,11 @@ from wm_core.limits import (
     TORQUE_CEILING_NM,
     Limits,
 )
+from wm_core.reports import Mode
+from wm_core.topics import ROLES
 
 #: Heartbeats come at 2 Hz or more: a node that has missed six is dead or stuck.
 HEARTBEAT_CEILING_S = 3.0
-#: Who may give plans. Each has topics of its own, ``<role>/plan`` and ``<role>/status``; the controller reads one pair.
-ROLES = ("planner", "calibrate")
 #: Whose heartbeats are watched, by the names that ``require`` has for them. "planner" is who gives plans, whatever its
 #: role: a file for an arm serves a calibration as well.
 PLANNER, ENCODER = NODES = ("planner", "encoder")
@@ -133,7 +133,7 @@ class Command:
 
     pose: NDArray[np.float64] | None  # (6,) xyz + Euler of the TCP in the base frame; it stands still unless running
     gripper: float | None  # in no mode but running
-    mode: str  # one of supervisor.MODES
+    mode: Mode
     reason: str  # why it is not running; "" when running
 
 
@@ -141,7 +141,7 @@ class Command:
 class ControllerStatus:
     """For diagnostics. Ages are None before the first input."""
 
-    mode: str
+    mode: Mode
     reason: str
     run: str  # id of the run in progress; while idle, of the next one
     state_age_s: float | None

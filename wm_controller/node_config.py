@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from wm_core.errors import ConfigError, quoted
 from wm_core.measured import MeasuredConfig
+from wm_core.topics import STATE
 
 from .arms import ArmConfig
 from .interface import ControllerConfig
@@ -36,7 +37,7 @@ class ControllerNodeConfig(ControllerConfig):
             sent["arm.twist.topic"] = arm.twist.topic
         if arm.kind != "none" and arm.gripper.kind == "position":
             sent["arm.gripper.topic"] = arm.gripper.topic
-        topics = {"controller/state": "the controller itself"}
+        topics = {STATE.name: "the controller itself"}
         for name in ("pose", "wrench", "gripper", "joints", "robot"):
             topics[getattr(m, f"{name}_topic").removeprefix("/")] = f"measured.{name}_topic"
         for key, topic in sent.items():

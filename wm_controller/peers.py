@@ -11,14 +11,16 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 from std_msgs.msg import Empty, String
 
 from wm_core.errors import quoted
+from wm_core.reports import ACTING, RoleStatus, parse
+from wm_core.topics import HEARTBEAT, OPERATOR, plan, status
 from wm_ros import qos
 from wm_ros.clock import steady_s
-from wm_ros.node import WmNode, msg_to_json
+from wm_ros.endpoints import subscribe
+from wm_ros.node import WmNode
 from wm_ros.numbers import Numbers
 from wm_ros.voices import LOOK_PERIOD_S, Voices
 
@@ -26,7 +28,6 @@ from .controller import Controller
 from .interface import ENCODER
 from .launcher import HEARTBEAT_S, Launcher
 from .node_config import ControllerNodeConfig
-from .supervisor import HOLDING, RUNNING
 
 
 class Peers:
@@ -49,18 +50,18 @@ class Peers:
     ) -> None:
         self._node, self._controller, self._steady_s = node, controller, steady_s
         c = node.config
-        self._role, self._plans = c.role, f"{c.role}/plan"
+        self._role, self._plans = c.role, plan(c.role).name
         self.launcher = Launcher(c.launcher_pid)
         if blind := self.launcher.blind():
             node.get_logger().warning(blind)
-        self._instances: dict[str, Any] = {}  # by node: which process reports
-        self._of_run: dict[str, Any] = {}  # those of the run
+        self._instances: dict[str, str] = {}  # by node: which process reports
+        self._of_run: dict[str, str] = {}  # those of the run
         self._beat_s = -math.inf  # of the launcher; the steady time when it was last heard
         self._numbers: defaultdict[str, Numbers] = defaultdict(Numbers)  # by topic
         self._voices = voices = Voices(node)
         for topic in outputs:
             voices.watch(topic, own=True)
-        for service in ("start", "stop", "resume"):
+        for service in OPERATOR:
             voices.watch_service(service)
         voices.watch(self._plans, c.role)
         m = c.measured
@@ -68,13 +69,12 @@ class Peers:
         for topic in (m.pose_topic, m.gripper_topic, m.wrench_topic, *of_robot):
             voices.watch(topic, shared=topic in m.shared_topics)
         for name in (c.role, ENCODER):
-            voices.watch(f"{name}/status", name)
-            node.create_subscription(
-                String, f"{name}/status", partial(self._on_status, name), qos.COMMAND, numbered=True
-            )
+            voices.watch(status(name).name, name)
+            # What was said before this node came is no sign of life.
+            subscribe(node, status(name), partial(self._on_status, name), qos.COMMAND, numbered=True)
         if c.launcher_heartbeat:
-            voices.watch("launcher/heartbeat")
-            node.create_subscription(Empty, "launcher/heartbeat", self._on_heartbeat, qos.COMMAND)
+            voices.watch(HEARTBEAT.name)
+            subscribe(node, HEARTBEAT, self._on_heartbeat)
         node.create_timer(LOOK_PERIOD_S, self.look)
 
     def begin(self) -> None:
@@ -103,7 +103,7 @@ class Peers:
         """To be called 10 times a second: who else speaks, and whether somebody looks after the arm."""
         now_s, c = self._steady_s(), self._controller
         rival = self._voices.rival()
-        if rival and c.status(now_s).mode in (RUNNING, HOLDING):
+        if rival and c.status(now_s).mode in ACTING:
             c.stop(now_s, rival)  # at once: who knows whether the arm still hears where it is to brake
         self._tell("rival", rival, latch=True)
         self._tell("voices", self._voices.trouble())
@@ -122,19 +122,19 @@ class Peers:
         if not self._node.config.launcher_heartbeat or silent_s <= HEARTBEAT_S:
             return ""
         since = "yet" if math.isinf(silent_s) else f"for {silent_s:.1f} s"
-        return f"nothing was heard on launcher/heartbeat {since}: who started the stack hangs; start it again"
+        return f"nothing was heard on {HEARTBEAT.name} {since}: who started the stack hangs; start it again"
 
     def _on_status(self, name: str, msg: String, number: int | None) -> None:
-        values, topic = msg_to_json(msg), f"{name}/status"
+        said, topic = parse(RoleStatus, msg.data), status(name).name
         if self._voices.trouble(at_once=True) or not self._voices.sole(topic):
             return
         if self._numbers[topic].strange(number, self._voices.identity(topic)):
             return self._node.warn(f"a message on {topic} was ignored: it came from a publisher that has already gone")
         self._controller.on_heartbeat(name, self._steady_s())
-        self._instances[name] = instance = values.get("instance")
+        self._instances[name] = instance = said.instance
         if instance != self._of_run.setdefault(name, instance):
             self._controller.end_run(f"the {name} was started anew")
-        if name == self._role and values.get("done") is True and values.get("run") == self._controller.run:
-            why = quoted(values.get("reason", ""), 120)[1:-1]
-            how = "is done" if values.get("reached") is True else "has ended the run"
+        if name == self._role and said.done and said.run == self._controller.run:
+            why = quoted(said.reason, 120)[1:-1]
+            how = "is done" if said.reached else "has ended the run"
             self._controller.end_run(f"the {name} {how}" + (f": {why}" if why else ""))

@@ -13,8 +13,10 @@ from trajectory_msgs.msg import JointTrajectory
 from wm_core.errors import ConfigError, quoted
 from wm_core.pose import Array
 from wm_core.robot_health import RobotHealth
+from wm_core.topics import plan
 from wm_ros import convert, qos
 from wm_ros.diagnostics import Rolling
+from wm_ros.endpoints import subscribe
 from wm_ros.franka_state import RobotState
 from wm_ros.measured_arm import ArmJoints, Measured, MeasuredArm
 from wm_ros.node import WmNode
@@ -59,10 +61,11 @@ class Senses:
         self._bad: set[str] = set()  # of which source something could not even be read
         self.overtaken, self.plan_age_ms = 0, Rolling()
         c, m = node.config, node.config.measured
-        self._plans = f"{c.role}/plan"
+        plans = plan(c.role)
+        self._plans = plans.name
         self._arm = MeasuredArm(node, c.base_frame, self._on_trouble, self._on_state, m, self._on_wrench)
         self._arm_joints = ArmJoints(m.joint_prefix)
-        node.create_subscription(JointTrajectory, self._plans, self._on_plan, qos.COMMAND, numbered=True)
+        subscribe(node, plans, self._on_plan, numbered=True)
         if c.robot is not None:
             node.create_subscription(JointState, m.joints_topic, self._on_joints, qos.JOINTS)
             self._watch_robot()

@@ -7,18 +7,18 @@ leads out of them, and where the run has ended meanwhile, it leads to idle.
 
 from __future__ import annotations
 
-IDLE, RUNNING, HOLDING, STOPPED, FAULT = MODES = ("idle", "running", "holding", "stopped", "fault")
+from wm_core.reports import ACTING, LATCHED, Mode
+
+IDLE, RUNNING, HOLDING, STOPPED, FAULT = Mode
 EVENTS = ("start", "stop", "resume", "end", "fine", "hold", "fault")
-#: The modes that only ``resume`` ends.
-LATCHED = (STOPPED, FAULT)
 #: How a reason ends that no resume can mend.
 START_ANEW = "start the stack again"
 #: To where the arm was stopped from: idle if it had not been started, else holding, until there is a fresh plan.
-_BACK = "back"
+_BACK = None
 
 # What a person says: start, stop, resume. The run is over: end. What the inputs of a tick say: fine, hold (it ends by
 # itself), fault.
-TABLE: dict[str, dict[str, str]] = {
+TABLE: dict[Mode, dict[str, Mode | None]] = {
     mode: dict(zip(EVENTS, then, strict=True))
     for mode, then in {
         #          start    stop     resume   end      fine     hold     fault
@@ -35,13 +35,14 @@ class Supervisor:
     """The mode and the reason for it.
 
     Attributes:
-        mode: one of :data:`MODES`.
+        mode: what the controller may do now.
         reason: one sentence; "" only when running.
     """
 
     def __init__(self) -> None:
-        self.mode, self.reason = IDLE, "waiting for start"
-        self._back = IDLE
+        self.mode: Mode = IDLE
+        self.reason = "waiting for start"
+        self._back: Mode = IDLE
 
     @property
     def latched(self) -> bool:
@@ -51,21 +52,21 @@ class Supervisor:
     @property
     def started(self) -> bool:
         """Whether the arm may move now, or would if nothing held it."""
-        return self.mode in (RUNNING, HOLDING)
+        return self.mode in ACTING
 
     @property
     def in_run(self) -> bool:
         """Whether a run is in progress; one that was stopped is, until it ends."""
         return self.started or (self.latched and self._back != IDLE)
 
-    def take(self, event: str, reason: str = "") -> str:
+    def take(self, event: str, reason: str = "") -> Mode:
         """Let one event happen; returns the mode it leads to.
 
         A latched mode keeps the reason that led to it, an idle one that of its end. Raises KeyError for an event that
         is none of :data:`EVENTS`.
         """
         before, then = self.mode, TABLE[self.mode][event]
-        if then == _BACK:
+        if then is _BACK:
             then = self._back
         if then in LATCHED and before not in LATCHED:
             self._back = IDLE if before == IDLE else HOLDING

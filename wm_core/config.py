@@ -12,6 +12,7 @@ names the kind where no ``kind:`` does, and null leaves one out that a lower lay
 from __future__ import annotations
 
 import dataclasses
+import enum
 import functools
 import re
 import reprlib
@@ -444,6 +445,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if _each(hint) is not None:
             value = {k: _entry(k, v) for k, v in value.items() if v is not None}
         return {k: _convert(args[1], v, f"{where}.{quoted(k)[1:-1]}") for k, v in value.items()}
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        try:
+            return hint(value)
+        except ValueError:
+            raise ConfigError(f"{where} must be one of {', '.join(map(str, hint))}, not {_shown(value)}") from None
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         try:
             return float(value)

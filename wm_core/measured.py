@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from . import topics
 from .errors import ConfigError, quoted
 from .names import check_topic
 from .pose import Array, compose, invert
@@ -77,9 +78,9 @@ class MeasuredConfig:
     ``tcp_m_rad`` is the TCP seen from the frame whose pose is reported: m and extrinsic xyz Euler rad.
     """
 
-    pose_topic: str = "arm/current_pose"
-    wrench_topic: str = "arm/wrench"
-    gripper_topic: str = "arm/gripper"
+    pose_topic: str = topics.POSE.name
+    wrench_topic: str = topics.WRENCH.name
+    gripper_topic: str = topics.GRIPPER.name
     joints_topic: str = "arm/joints"  # JointState; only where joint limits are watched
     joint_prefix: str | None = None  # of joint1..joint7, where two arms report on that topic; None: whatever it is
     robot_topic: str = "arm/robot_state"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,7 +54,7 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def from_words(words: list[str]) -> dict[str, dict[str, Any]]:
+def from_words(words: Sequence[str]) -> dict[str, dict[str, Any]]:
     """``["planner.subgoals={budget_steps: 9}"]`` to ``{"planner": {"subgoals.budget_steps": 9}}``.
 
     Raises ConfigError on what is not of this form, no YAML, or given twice.

@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 import threading
 
-from sensor_msgs.msg import Image
-
-from wm_ros import convert, qos
+from wm_core.reports import Health
+from wm_core.topics import CAMERA
+from wm_ros import convert
 from wm_ros.clock import steady_s
-from wm_ros.diagnostics import Diagnostics, Health, Rolling
+from wm_ros.diagnostics import Diagnostics, Rolling
+from wm_ros.endpoints import publisher
 from wm_ros.node import WmNode
 from wm_ros.run import run_node
 
@@ -28,7 +29,7 @@ class CameraNode(WmNode[CameraConfig]):
     def __init__(self) -> None:
         super().__init__("camera", CameraConfig)
         self._source: DeviceSource | VideoSource | None = self._open()
-        self._publisher = self.create_publisher(Image, "camera/image_raw", qos.SENSOR)
+        self._publisher = publisher(self, CAMERA)
         self._frames = Rolling()
         self._trouble = ""
         Diagnostics(self, self._health)

@@ -16,12 +16,15 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 
 from wm_core.errors import WmError, quoted
+from wm_core.reports import ControllerState, EncoderStatus, Health, Heartbeat, Mode, parse
+from wm_core.topics import CAMERA, ENCODER, GOAL_IMAGE, GOAL_LATENT, LATENT, STATE, status
 from wm_models.bundle import Bundle
 from wm_models.world_model import WorldModel
-from wm_ros import convert, qos
+from wm_ros import convert
 from wm_ros.clock import steady_s
-from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, json_to_msg, msg_to_json
+from wm_ros.diagnostics import Diagnostics, Rolling
+from wm_ros.endpoints import publisher, subscribe
+from wm_ros.node import WmNode, report_to_msg
 from wm_ros.run import run_node
 
 from .encoder import Encoder, Latent
@@ -44,9 +47,9 @@ class EncoderNode(WmNode[EncoderConfig]):
         super().__init__("encoder", EncoderConfig)
         c = self.config
         self._model = WorldModel(Bundle.load(c.bundle), c.backend, c.threads, parts=("encoder",))
-        self._latents = self.create_publisher(Image, "latent", qos.SENSOR)
-        self._goals = self.create_publisher(Image, "goal/latent", qos.GOALS)
-        self._status = self.create_publisher(String, "encoder/status", qos.LATCHED)
+        self._latents = publisher(self, LATENT)
+        self._goals = publisher(self, GOAL_LATENT)
+        self._status = publisher(self, status(ENCODER))
         self._instance = secrets.token_hex(4)
         self._encode_ms, self._latents_sent = Rolling(), Rolling()
         self._latent_at_s = steady_s()
@@ -63,9 +66,9 @@ class EncoderNode(WmNode[EncoderConfig]):
             clock=self.now_s,
         )
         self._frames = Frames(self, c.camera_frame, self._on_frame)
-        self.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
-        self.create_subscription(String, "planner/status", self._on_planner, qos.LATCHED)
-        self.create_subscription(Image, "goal/image", self._on_goal, qos.GOALS, most_bytes=MOST_GOAL_BYTES)
+        subscribe(self, STATE, self._on_state)
+        subscribe(self, status("planner"), self._on_planner)
+        subscribe(self, GOAL_IMAGE, self._on_goal, most_bytes=MOST_GOAL_BYTES)
         self.create_timer(STATUS_PERIOD_S, self._report)
         Diagnostics(self, self._health)
 
@@ -86,15 +89,12 @@ class EncoderNode(WmNode[EncoderConfig]):
         self._encoder.submit_goal((msg, True), msg.header, key)
 
     def _on_state(self, msg: String) -> None:
-        values = msg_to_json(msg)
-        mode, run = values.get("mode"), values.get("run", "")
-        if not (isinstance(mode, str) and isinstance(run, str)):
-            raise ValueError("a controller's state must have a 'mode' and a 'run', both words")
-        self._run = run
-        self._size.fixed = mode not in ("", "idle")
+        state = parse(ControllerState, msg.data)
+        self._run = state.run
+        self._size.fixed = state.mode != Mode.IDLE
 
     def _on_planner(self, msg: String) -> None:
-        self._planner = str(msg_to_json(msg).get("instance", ""))
+        self._planner = parse(Heartbeat, msg.data).instance
 
     # --- in the worker's thread ---------------------------------------------------------------------------------------
     def _encode(self, msg: Image | CompressedImage, goal: bool) -> Latent:
@@ -139,7 +139,7 @@ class EncoderNode(WmNode[EncoderConfig]):
 
     def _silence(self) -> str:
         """Why nothing was encoded of late: no camera, one that fell silent, or one whose clock is another."""
-        topic, most_s = self.resolve_topic_name("camera/image_raw"), self.config.max_age_s
+        topic, most_s = self.resolve_topic_name(CAMERA.name), self.config.max_age_s
         if self._frame is None:
             return (
                 f"no frame on {topic} or {topic}/compressed yet; does the camera's driver run, and is that its topic?"
@@ -155,8 +155,8 @@ class EncoderNode(WmNode[EncoderConfig]):
         return f"no frame for {SILENCE_S:g} s that is less than {most_s:g} s old when its turn comes"
 
     def _report(self) -> None:
-        report = {"instance": self._instance, "fault": self._fault(), "goal_fault": self._own_fault}
-        self._status.publish(json_to_msg({**report, "left_aside": self._aside, "camera": self._camera}))
+        report = EncoderStatus(self._instance, self._fault(), self._own_fault, self._aside, self._camera)
+        self._status.publish(report_to_msg(report))
 
     def _health(self) -> Health:
         stats, message = self._encoder.stats(), self._fault() or self._own_fault

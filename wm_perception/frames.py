@@ -8,6 +8,7 @@ from typing import Any
 from sensor_msgs.msg import CompressedImage, Image
 
 from wm_core.errors import quoted
+from wm_core.topics import CAMERA
 from wm_ros import qos
 from wm_ros.clock import steady_s
 from wm_ros.node import WmNode
@@ -35,7 +36,7 @@ class Frames:
         self._raw_at_s: float | None = None
         self._voices = Voices(node)
         # Somebody may name the compressed topic itself.
-        raw = node.resolve_topic_name("camera/image_raw").removesuffix("/compressed")
+        raw = node.resolve_topic_name(CAMERA.name).removesuffix("/compressed")
         self._topics = raw, f"{raw}/compressed"
         for topic, kind in zip(self._topics, (Image, CompressedImage), strict=True):
             self._voices.watch(topic)

@@ -23,10 +23,11 @@ import numpy as np
 from wm_core import axes
 from wm_core.errors import WmError
 from wm_core.limits import Limits
+from wm_core.reports import LATCHED, CalibrateStatus, Health
 from wm_models import imagination
 from wm_models.bundle import Bundle
 from wm_ros import convert
-from wm_ros.diagnostics import Diagnostics, Health
+from wm_ros.diagnostics import Diagnostics
 from wm_ros.node import WmNode
 from wm_ros.run import run_node
 from wm_ros.worker import Worker
@@ -34,7 +35,6 @@ from wm_ros.worker import Worker
 from .calibration import CalibrationError, Move, RandomMoves, calibrate
 from .node_config import CalibrateNodeConfig
 from .role import Role
-from .runs import LATCHED
 from .sight import Seen, Sight
 
 #: From one frame to the next an arm at rest is measured to move less than this; a Franka's noise is below 0.1 mm.
@@ -180,12 +180,11 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
         """Why no move is made now, whatever the controller does; "" if all is there."""
         return self._sight.trouble or self._astray or self._sight.silence
 
-    def _report(self) -> dict[str, Any]:
-        """``calibrate/status``; ``reached``: the axes are written; ``done`` without it: they are not."""
+    def _report(self) -> CalibrateStatus:
         progress = f"move {len(self._moves) + 1} of {self.config.moves}"
         reason = next(filter(None, (self._over, self._why_not(), self._role.idle)), progress)
         planned = self._before is not None and not self._over
-        return {"planned": planned, "reason": reason, "goals": [], **self._figures()}
+        return CalibrateStatus(planned=planned, reason=reason, **self._figures())
 
     def _figures(self) -> dict[str, Any]:
         """The angle of the axes and its standard error are in degrees."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sensor_msgs.msg import Image
-
 from wm_core.errors import GoalError
-from wm_ros import convert, qos
+from wm_core.topics import GOAL_IMAGE
+from wm_ros import convert
+from wm_ros.endpoints import publisher
 from wm_ros.node import WmNode
 
 from .goal_sets import Label
@@ -37,7 +37,7 @@ class GoalPictures:
         count = len(self._pictures)
         if count > convert.MAX_GOALS:
             raise GoalError(f"{count} goal pictures are too many; keep at most {convert.MAX_GOALS}")
-        self._publisher = node.create_publisher(Image, "goal/image", qos.GOALS)
+        self._publisher = publisher(node, GOAL_IMAGE)
         self._stamp, self._instance = node.get_clock().now().to_msg(), instance
         self.label = Label(instance, convert.stamp_to_s(self._stamp), count) if count else None
         self.missing = list(range(count))

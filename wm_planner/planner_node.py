@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
-from visualization_msgs.msg import MarkerArray
 
 from wm_core.errors import GoalError
+from wm_core.reports import Health, PlannerStatus
+from wm_core.topics import GOAL_IMAGE, GOAL_LATENT, MARKERS, USE_GOALS
 from wm_models import imagination
 from wm_models.bundle import Bundle
-from wm_ros import convert, qos
-from wm_ros.diagnostics import Diagnostics, Health, Rolling
+from wm_ros import convert
+from wm_ros.diagnostics import Diagnostics, Rolling
+from wm_ros.endpoints import publisher, subscribe
 from wm_ros.node import WmNode
 from wm_ros.run import run_node
 from wm_ros.voices import Voices
@@ -56,11 +58,11 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         self._pictures = GoalPictures(self, c.goal, self._role.instance)
         self._sets = GoalSets(self._model.latent_shape, self._pictures.label)
         self._showing = Voices(self)
-        self._showing.watch("goal/image", beside=True)
-        self._markers = self.create_publisher(MarkerArray, "markers", qos.LATCHED)
+        self._showing.watch(GOAL_IMAGE.name, beside=True)
+        self._markers = publisher(self, MARKERS)
         self._sight = Sight(self, c, self._on_seen)
-        self.create_subscription(Image, "goal/latent", self._on_goal, qos.GOALS)
-        self.create_service(Trigger, "planner/use_goals", self._on_use_goals)
+        subscribe(self, GOAL_LATENT, self._on_goal)
+        self.create_service(Trigger, USE_GOALS, self._on_use_goals)
         Diagnostics(self, self._health)
         self._role.say(self._silence())
         self._pictures.show()
@@ -146,13 +148,13 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
             self._markers.publish(convert.plan_markers(result.paths, low, high, stamp, c.base_frame))
 
     # --- reports ------------------------------------------------------------------------------------------------------
-    def _report(self, reason: str, planned: bool = False, latency_ms: float | None = None) -> dict[str, Any]:
+    def _report(self, reason: str, planned: bool = False, latency_ms: float | None = None) -> PlannerStatus:
         """``planner/status``: one JSON object per plan, and some per second while there is none."""
         sets = self._sets
-        report = {"planned": planned, "reason": reason, "latency_ms": latency_ms, "subgoals": sets.count}
-        report |= {"pending": sets.pending(self._role.runs.open), "aside": sets.aside}
-        report |= {"rivals": self._showing.trouble()}
-        return report | {"subgoal": 0, "guardrail": "ok", "goals": [""] * sets.count, **self._figures()}
+        said = {"planned": planned, "reason": reason, "latency_ms": latency_ms, "subgoal": 0, "subgoals": sets.count}
+        said |= {"pending": sets.pending(self._role.runs.open), "aside": sets.aside}
+        said |= {"rivals": self._showing.trouble(), "goals": ("",) * sets.count}
+        return PlannerStatus(**{**said, **self._figures()})
 
     def _figures(self) -> dict[str, Any]:
         """What the newest result says of itself; nothing before the first."""
@@ -160,7 +162,7 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
             return {}
         names = "subgoal", "guardrail", "plan_ms", "infeasible_fraction"
         energy = result.goal_energy if math.isfinite(result.goal_energy) else None
-        ended = [*result.outcomes, *[""] * (result.subgoals - len(result.outcomes))]
+        ended = (*result.outcomes, *("",) * (result.subgoals - len(result.outcomes)))
         return {"energy": energy, "goals": ended, **{name: getattr(result, name) for name in names}}
 
     def _why_not(self) -> str:
@@ -168,7 +170,7 @@ class PlannerNode(WmNode[PlannerNodeConfig]):
         sight, sets = self._sight, self._sets
         return next(filter(None, (sight.trouble, self._goals_fault, sets.missing, sight.silence)), "")
 
-    def _silence(self) -> dict[str, Any]:
+    def _silence(self) -> PlannerStatus:
         runs, result = self._role.runs, self._result
         planned = result.reason if result is not None else ""
         ended = planned if runs.done and not runs.refused else ""

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
-from wm_core.errors import quoted
-from wm_ros import qos
+from wm_core import topics
+from wm_core.errors import ConfigError
+from wm_core.reports import ControllerState, RoleStatus, parse
 from wm_ros.clock import steady_s
-from wm_ros.node import WmNode, json_to_msg, msg_to_json
+from wm_ros.endpoints import publisher, subscribe
+from wm_ros.node import WmNode, report_to_msg
 
 from .runs import Runs
 
@@ -25,8 +28,6 @@ STATUS_PERIOD_S = 0.25
 #: ``controller/state`` is to come at least twice a second, too. The last one of a controller that was killed says
 #: "running" for ever.
 SILENT_S = 2.0
-#: Names for the controller's modes and runs are a few letters long.
-MOST_LETTERS = 64
 
 
 class Role:
@@ -34,10 +35,10 @@ class Role:
 
     Args:
         node: that gives the plans.
-        name: of the role, one of ``wm_controller.interface.ROLES``.
+        name: of the role, one of ``wm_core.topics.ROLES``.
         changed: called after each ``controller/state``, and when none comes any more; its argument says whether a run
             begins that plans are due for.
-        report: the values of a status, besides those of the role, when none was published for STATUS_PERIOD_S.
+        report: the status to publish when there was none for STATUS_PERIOD_S.
 
     Attributes:
         instance: of this process, 8 hex digits: by it others notice that the node was started anew.
@@ -46,16 +47,16 @@ class Role:
     """
 
     def __init__(
-        self, node: WmNode[Any], name: str, changed: Callable[[bool], None], report: Callable[[], dict[str, Any]]
+        self, node: WmNode[Any], name: str, changed: Callable[[bool], None], report: Callable[[], RoleStatus]
     ) -> None:
         self._node, self._changed, self._report = node, changed, report
         self.instance = secrets.token_hex(4)
         self.runs = Runs()
         self.unreadable = 0
         self._reported_s = self._heard_s = 0.0
-        self._plans = node.create_publisher(JointTrajectory, f"{name}/plan", qos.COMMAND)
-        self._status = node.create_publisher(String, f"{name}/status", qos.LATCHED)
-        node.create_subscription(String, "controller/state", self._on_state, qos.LATCHED)
+        self._plans = publisher(node, topics.plan(name))
+        self._status = publisher(node, topics.status(name))
+        subscribe(node, topics.STATE, self._on_state)
         node.create_timer(STATUS_PERIOD_S / 2, self._keep_alive)
 
     @property
@@ -71,32 +72,28 @@ class Role:
         """Publish a plan."""
         self._plans.publish(msg)
 
-    def say(self, values: dict[str, Any]) -> None:
-        """Publish ``<role>/status``: these values, and those that every role has."""
-        runs = self.runs
-        ours = {"instance": self.instance, "run": runs.run or "", "done": runs.done, "reached": runs.reached}
-        self._status.publish(json_to_msg({**values, **ours}))
+    def say(self, status: RoleStatus) -> None:
+        """Publish ``<role>/status``, with what this role knows: the process, and how its run goes."""
+        run, done, reached = self.runs.run or "", self.runs.done, self.runs.reached
+        status = replace(status, instance=self.instance, run=run, done=done, reached=reached)
+        self._status.publish(report_to_msg(status))
         self._reported_s = steady_s()
 
     def _keep_alive(self) -> None:
-        if self.runs.mode and steady_s() - self._heard_s > SILENT_S:
+        if self.runs.mode is not None and steady_s() - self._heard_s > SILENT_S:
             self._lost()
         if steady_s() - self._reported_s >= STATUS_PERIOD_S / 2:
             self.say(self._report())
 
     def _on_state(self, msg: String) -> None:
         try:
-            values = msg_to_json(msg)
-            mode, run = values.get("mode"), values.get("run", "")
-            if not (isinstance(mode, str) and isinstance(run, str) and len(mode) + len(run) <= MOST_LETTERS):
-                raise ValueError("it must have a 'mode' and a 'run', both short words")
-        except ValueError as error:
+            state = parse(ControllerState, msg.data, "it")
+        except ConfigError as error:
             self.unreadable += 1
             self._lost()
-            said = f"{str(error)[:MOST_LETTERS]}: {quoted(msg.data)}"
-            return self._node.warn(f"controller/state cannot be read, so nothing is planned; {said}")
+            return self._node.warn(f"controller/state cannot be read, so nothing is planned; {error}")
         self._heard_s = steady_s()
-        self._changed(self.runs.hear(mode, run))
+        self._changed(self.runs.hear(state.mode, state.run))
 
     def _lost(self) -> None:
         self.runs.lost()

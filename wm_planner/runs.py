@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import threading
 
-#: Modes in which the controller executes plans; a hold by a watchdog ends with the next plan.
-ACTING = ("running", "holding")
-#: Modes out of which only a person leads.
-LATCHED = ("stopped", "fault")
+from wm_core.reports import ACTING, Mode
 
 TOO_LATE = "the run began before this node was up, so nothing is planned in it; call start again"
 NOT_READY = "the run began before the goals were there, so nothing is planned in it; call start again"
@@ -23,7 +20,8 @@ class Runs:
     """See the module. Its methods may be called from several threads.
 
     Attributes:
-        mode, current: the controller's newest mode, and the id of its run; "" before the first.
+        mode: the controller's newest; None before the first, and while it is silent or cannot be read.
+        current: the id of its run; "" before the first.
         run: id of the run that plans are, or were last, made for; None if there is none.
         done: whether that run has come to its end, as far as this node is concerned.
         reached: whether it ended because the last goal was really reached.
@@ -33,7 +31,8 @@ class Runs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.mode = self.current = ""
+        self.mode: Mode | None = None
+        self.current = ""
         self.run: str | None = None
         self.done = self.reached = False
         self.refused = ""
@@ -50,7 +49,7 @@ class Runs:
     @property
     def running(self) -> bool:
         """Whether plans are due and the arm follows them: only then time counts."""
-        return self.planning and self.mode == "running"
+        return self.planning and self.mode == Mode.RUNNING
 
     @property
     def open(self) -> str:
@@ -60,7 +59,7 @@ class Runs:
     @property
     def closed(self) -> str:
         """Why goals can be shown for no run now, as a sentence; "" if they can."""
-        if not self.mode:
+        if self.mode is None:
             return "the controller is silent, so that no run is known; see whether it runs, and call again"
         return "" if self.open else "this run has ended; show the goals of the next one, which controller/state names"
 
@@ -68,14 +67,14 @@ class Runs:
         """From now on a start may be followed: the goals are there."""
         with self._lock:
             self._ready = True
-            if self.mode == "idle":
+            if self.mode == Mode.IDLE:
                 self._awaited = self.current
 
-    def hear(self, mode: str, run: str) -> bool:
+    def hear(self, mode: Mode, run: str) -> bool:
         """Take the controller's mode and the id of its run. True if a run begins that plans are due for."""
         with self._lock:
             self.mode, self.current = mode, run
-            if mode == "idle":
+            if mode == Mode.IDLE:
                 self._idle = run
                 self._awaited = run if self._ready else None
                 if run != self.run and not self.done:
@@ -91,7 +90,7 @@ class Runs:
     def lost(self) -> None:
         """The controller is silent, or cannot be read: nothing is planned until it can."""
         with self._lock:
-            self.mode = ""
+            self.mode = None
 
     def replace(self) -> None:
         """Other goals are in use from now on."""

@@ -16,8 +16,10 @@ from sensor_msgs.msg import Image
 
 from wm_core.errors import quoted
 from wm_core.pose import Array
-from wm_ros import convert, qos
+from wm_core.topics import GOAL_LATENT, LATENT, STATE
+from wm_ros import convert
 from wm_ros.clock import steady_s
+from wm_ros.endpoints import subscribe
 from wm_ros.measured_arm import MeasuredArm
 from wm_ros.node import WmNode
 from wm_ros.voices import Voices
@@ -59,9 +61,9 @@ class Sight:
         self._frozen = FrozenCamera()
         self._arm = MeasuredArm(node, config.base_frame, self._on_arm_trouble, config=config.measured)
         self._voices, m = Voices(node), config.measured
-        for topic in ("latent", "goal/latent", "controller/state", m.pose_topic, m.gripper_topic):
+        for topic in (LATENT.name, GOAL_LATENT.name, STATE.name, m.pose_topic, m.gripper_topic):
             self._voices.watch(topic, shared=topic in m.shared_topics)
-        node.create_subscription(Image, "latent", self._on_latent, qos.SENSOR)
+        subscribe(node, LATENT, self._on_latent)
 
     @property
     def silence(self) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -13,8 +12,11 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
-from . import qos
+from wm_core.reports import Health
+from wm_core.topics import DIAGNOSTICS
+
 from .clock import steady_s
+from .endpoints import publisher
 
 PERIOD_S = 1.0
 
@@ -59,15 +61,6 @@ class Rolling:
         return {f"{name}_p50_{unit}": self.percentile(50), f"{name}_p99_{unit}": self.percentile(99)}
 
 
-@dataclass(frozen=True)
-class Health:
-    """What a node says of itself: ``ok``, one sentence, and figures by name."""
-
-    ok: bool
-    message: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
 class Diagnostics:
     """Publishes ``/diagnostics`` at 1 Hz of steady time. A figure that there is not yet (None, NaN) is left out.
 
@@ -78,7 +71,7 @@ class Diagnostics:
 
     def __init__(self, node: Node, collect: Callable[[], Health]) -> None:
         self._node, self._collect = node, collect
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
+        self._publisher = publisher(node, DIAGNOSTICS)
         # Also of a node that is no WmNode, whose timers would follow a clock that may be set.
         node.create_timer(PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -99,9 +92,10 @@ class Diagnostics:
         self._publisher.publish(msg)
 
 
-def is_ok(status: DiagnosticStatus) -> bool:
-    """Whether a received status says that all is well."""
-    return status.level == DiagnosticStatus.OK
+def health_of(status: DiagnosticStatus) -> Health:
+    """What a received status says; all of its values are text."""
+    values = {pair.key: pair.value for pair in status.values}
+    return Health(status.level == DiagnosticStatus.OK, status.message, values)
 
 
 def _absent(value: Any) -> bool:

@@ -16,14 +16,14 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import String
 
-from wm_core import install
+from wm_core import install, results
 from wm_core.config import from_dict
 from wm_core.errors import ConfigError, quoted
+from wm_core.reports import json_object
 from wm_core.robot_health import RobotHealth
 
 from . import convert, qos
 from .clock import steady_s
-from .node import json_to_msg, msg_to_json
 
 #: The constants of the message, by value.
 MODES = ("OTHER", "IDLE", "MOVE", "GUIDING", "REFLEX", "USER_STOPPED", "AUTOMATIC_ERROR_RECOVERY")
@@ -57,16 +57,15 @@ def health(msg: Any) -> RobotHealth:
 
 def health_to_msg(report: RobotHealth) -> String:
     """The report as JSON, see the module."""
-    return json_to_msg(dataclasses.asdict(report))
+    return String(data=results.to_json(dataclasses.asdict(report), indent=None))
 
 
 def msg_to_health(msg: String) -> RobotHealth:
     """The report of :func:`health_to_msg`. Raises ValueError, naming the key, if it is not one."""
     if len(msg.data) > MAX_REPORT:
         raise ValueError(f"the robot's report has {len(msg.data)} characters, more than {MAX_REPORT}")
-    values = msg_to_json(msg)
     try:
-        report = from_dict(RobotHealth, values, "the robot's report")
+        report = from_dict(RobotHealth, json_object(msg.data, "the robot's report"), "the robot's report")
     except ConfigError as error:
         raise ValueError(str(error)) from None
     for name in (report.mode, *report.errors):

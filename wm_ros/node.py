@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -21,8 +20,8 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
-from wm_core import results
-from wm_core.errors import quoted
+from wm_core import reports
+from wm_core.errors import WmError, quoted
 
 from . import params
 from .clock import steady_s
@@ -65,7 +64,7 @@ class WmNode(Node, Generic[T]):
 
         One with the word "yet", about what has never come, only SETTLE_S after the node began: say it again.
         """
-        now_s, kind = steady_s(), kind_of(sentence)
+        now_s, kind = steady_s(), reports.kind_of(sentence)
         if now_s - self._began_s < SETTLE_S and re.search(r"\byet\b", sentence):
             return
         if now_s - self._warned_s.get(kind, -math.inf) < WARN_PERIOD_S:
@@ -119,7 +118,7 @@ class WmNode(Node, Generic[T]):
                 callback(message, info["publication_sequence_number"]) if numbered else callback(message)
             except Exception as error:
                 self.bad_messages[topic] += 1
-                what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+                what = str(error) if isinstance(error, ValueError | WmError) else f"{type(error).__name__}: {error}"
                 self.bad_message(topic, f"a message on {topic} cannot be used: {quoted(what, 200)[1:-1]}")
 
         return super().create_subscription(
@@ -139,22 +138,6 @@ class WmNode(Node, Generic[T]):
         )
 
 
-def kind_of(sentence: str) -> str:
-    """The same for sentences that differ in no more than their numbers."""
-    return re.sub(r"\d+", "0", sentence)
-
-
-def json_to_msg(values: dict[str, Any]) -> String:
-    """A small report as JSON; the topics that carry one say which keys it has. What is not finite becomes null."""
-    return String(data=results.to_json(values, indent=None))
-
-
-def msg_to_json(msg: String) -> dict[str, Any]:
-    """The report of a String. Raises ValueError if it is not a JSON object."""
-    try:
-        values = json.loads(msg.data)
-    except RecursionError:
-        raise ValueError("a report is nested too deeply") from None
-    if not isinstance(values, dict):
-        raise ValueError("a report must be a JSON object")
-    return values
+def report_to_msg(report: Any) -> String:
+    """One of :mod:`wm_core.reports`."""
+    return String(data=reports.to_json(report))

@@ -20,7 +20,6 @@ same keys on ``crisp_arm/fail`` (std_msgs/String), for example ``{"kind": "refle
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from functools import partial
@@ -38,11 +37,10 @@ from std_srvs.srv import Trigger
 from wm_core.config import from_dict
 from wm_core.errors import ConfigError
 from wm_core.pose import Array
+from wm_core.reports import Health, json_object
 from wm_core.robot_health import RobotHealth
 from wm_ros import convert, qos
-from wm_ros.diagnostics import Health
 from wm_ros.franka_state import health_to_msg
-from wm_ros.node import msg_to_json
 from wm_ros.run import run_node
 
 from .crisp_law import CONTROL_S, CrispLaw, filter_share
@@ -88,11 +86,11 @@ class CrispArmNode(SimArmNode):
     # --- failing and being recovered ----------------------------------------------------------------------------------
     def _on_fail(self, msg: String) -> None:
         try:
-            failure = from_dict(Failure, msg_to_json(msg), "crisp_arm/fail")
-        except (ValueError, ConfigError) as error:
+            failure = from_dict(Failure, json_object(msg.data, "it"), "crisp_arm/fail")
+        except ConfigError as error:
             return self.warn(f"crisp_arm/fail: {error}")
         self._failures.begin(failure, time.monotonic())
-        self.get_logger().info(f"failure: {json.dumps(msg_to_json(msg))}")
+        self.get_logger().info(f"failure: {failure}")
 
     def _on_recovery(self, step: str, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.message = self._failures.robot.recover(step)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from wm_core.reports import Scene
 
 from .scene import CUBE_YAW_RAD, MIN_CARRY_M, PandaScene, sample_place
 
@@ -20,11 +20,12 @@ def lay_out(scene: PandaScene, seed: int) -> None:
             return
 
 
-def truth(scene: PandaScene) -> dict[str, Any]:
-    """Where things are and whether the cube lies where it should, for whoever judges a run."""
-    return {
-        "placed": scene.placed(),
-        "goal_distance_m": round(scene.goal_distance_m(), 4),
-        "cube_m": [round(x, 4) for x in scene.cube_position().tolist()],
-        "goal_m": [round(x, 4) for x in scene.goal_xy_m.tolist()],
-    }
+def truth(scene: PandaScene, seed: int) -> Scene:
+    """Where things are and whether the cube lies where it should; the scene was laid out by ``seed``."""
+    return Scene(
+        seed,
+        scene.placed(),
+        round(scene.goal_distance_m(), 4),
+        cube_m=tuple(round(x, 4) for x in scene.cube_position().tolist()),
+        goal_m=tuple(round(x, 4) for x in scene.goal_xy_m.tolist()),
+    )

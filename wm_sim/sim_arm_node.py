@@ -18,15 +18,17 @@ from geometry_msgs.msg import PoseStamped, WrenchStamped
 from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
 from rclpy.time import Time as Instant
-from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Float64MultiArray, Int64, String
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray, Int64
 
-from wm_core import seeds
+from wm_core import seeds, topics
 from wm_core.errors import ConfigError
 from wm_core.pose import Array
+from wm_core.reports import Health
 from wm_ros import convert, qos
-from wm_ros.diagnostics import Diagnostics, Health, Rolling
-from wm_ros.node import WmNode, json_to_msg
+from wm_ros.diagnostics import Diagnostics, Rolling
+from wm_ros.endpoints import publisher, subscribe
+from wm_ros.node import WmNode, report_to_msg
 from wm_ros.run import run_node
 
 from .layout import lay_out, truth
@@ -48,8 +50,8 @@ class SimArmNode(WmNode[SimArmConfig]):
     """
 
     NAME, CONFIG = "sim_arm", SimArmConfig
-    POSE, WRENCH, GRIPPER = "arm/current_pose", "arm/wrench", "arm/gripper"
-    TARGET, GRIPPER_COMMAND = "arm/target_pose", "arm/gripper_command"
+    POSE, WRENCH, GRIPPER = topics.POSE.name, topics.WRENCH.name, topics.GRIPPER.name
+    TARGET, GRIPPER_COMMAND = topics.TARGET.name, topics.GRIPPER_COMMAND.name
 
     def __init__(self) -> None:
         super().__init__(self.NAME, self.CONFIG)
@@ -63,12 +65,12 @@ class SimArmNode(WmNode[SimArmConfig]):
         self._pose = self.create_publisher(PoseStamped, self.POSE, qos.SENSOR)
         self._gripper = self.create_publisher(JointState, self.GRIPPER, qos.SENSOR)
         self._wrench = self.create_publisher(WrenchStamped, self.WRENCH, qos.SENSOR)
-        self._camera = self.create_publisher(Image, "camera/image_raw", qos.SENSOR)
-        self._truth = self.create_publisher(String, "sim/scene", qos.LATCHED)
+        self._camera = publisher(self, topics.CAMERA)
+        self._truth = publisher(self, topics.SCENE)
         self._targets_heard: Subscription | None = None
         self.listen(True)
         self.create_subscription(Float64MultiArray, self.GRIPPER_COMMAND, self._on_gripper, qos.COMMAND)
-        self.create_subscription(Int64, "sim/reset", self._on_reset, qos.COMMAND)
+        subscribe(self, topics.RESET, self._on_reset)
         self._render_ms, self._step_ms = Rolling(), Rolling()
         self._targets = self._dropped = self._ticks = 0
         self._skipped_s = 0.0
@@ -175,7 +177,7 @@ class SimArmNode(WmNode[SimArmConfig]):
 
     def _report_scene(self) -> None:
         """Ground truth, for whoever judges a run; nothing that plans or controls may subscribe."""
-        self._truth.publish(json_to_msg({"seed": self._seed, **truth(self._scene)}))
+        self._truth.publish(report_to_msg(truth(self._scene, self._seed)))
 
     def _health(self) -> Health:
         values = {

@@ -15,9 +15,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Empty, String
 
-from wm_bringup.heard import Scene, Status
 from wm_bringup.monitor import HEARTBEAT_PERIOD_S, Monitor
 from wm_controller.node_config import ControllerNodeConfig
+from wm_core.reports import PlannerStatus, Scene
 from wm_ros import convert, qos
 
 pytestmark = pytest.mark.live
@@ -79,7 +79,7 @@ def test_one_bad_report_is_counted_and_changes_nothing(
     for count in (1, 2):
         cell.say("planner/status", bad)
         assert cell.wait(lambda count=count: cell.monitor.bad["planner/status"] == count)  # type: ignore[misc]
-    assert cell.monitor.status == Status(False, 1, 8, False, run="aa") and not cell.monitor.done
+    assert cell.monitor.status == PlannerStatus(subgoal=1, subgoals=8, run="aa") and not cell.monitor.done
     assert capsys.readouterr().err.count("a message on planner/status was ignored") == 1
     cell.say("planner/status", json.dumps(STATUS | {"subgoal": 2}))
     assert cell.wait(lambda: cell.monitor.status is not None and cell.monitor.status.subgoal == 2), "good ones count"
@@ -95,7 +95,7 @@ def test_other_topics_survive_as_well(make: Callable[..., Cell]) -> None:
     cell.publish("camera/image_raw", Image(), qos.SENSOR)
     topics = {"controller/state", "sim/scene", "camera/image_raw"}
     assert cell.wait(lambda: set(cell.monitor.bad) == topics), cell.monitor.bad
-    assert cell.monitor.scene is None and cell.monitor.mode == "" and cell.monitor.latest_frame is None
+    assert cell.monitor.scene is None and cell.monitor.mode is None and cell.monitor.latest_frame is None
 
 
 def test_two_that_speak_of_the_end_are_not_believed(make: Callable[..., Cell]) -> None:

@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from wm_bringup import report
-from wm_bringup.heard import Status
-from wm_bringup.pick_place import Outcome, PickPlace
+from wm_bringup import pick_place, report
+from wm_bringup.live_run import LiveRun, Outcome
+from wm_bringup.observers import Film, Line, Plot, Summary
+from wm_bringup.run_config import RunConfig
 from wm_core.errors import WmError
+from wm_core.reports import PlannerStatus
+
+Act = Callable[[LiveRun], Outcome]
 
 
-class Run(PickPlace):
+class Run(LiveRun):
     """Its graph is up at once; what happens then is for a test to say. ``asked`` are the services it called."""
 
-    def __init__(self, arguments: argparse.Namespace, act: Callable[[Run, Path], Outcome]) -> None:
-        super().__init__(arguments, lambda: False)
+    def __init__(self, config: RunConfig, act: Act) -> None:
+        super().__init__(config, lambda: False, act, [Film(), Plot(), Summary(), Line()])
         self.asked: list[str] = []
-        self._do = act
 
-    def _bring_up(self, declared: object) -> None:
-        self._processes.has_ended = lambda name: False  # type: ignore[method-assign]
+    def _bring_up(self) -> None:
+        self.processes.has_ended = lambda name: False  # type: ignore[method-assign]
 
-    def _ask(self, service: str) -> None:
-        self._started |= service == "start"
+    def call(self, service: str) -> str:
         self.asked.append(service)
+        return ""
 
-    def _spin_until(self, true: Callable[[], bool], timeout_s: float, phase: str = "") -> bool:
+    def wait(self, true: Callable[[], bool], *_: object, **__: object) -> bool:
         return true()
-
-    def _act(self, folder: Path, goal: Path) -> Outcome:
-        return self._do(self, folder)
 
 
 @pytest.fixture
 def make(tmp_path: Path, tiny_bundle: Path, goal_folder: Path) -> Callable[..., Run]:
-    def new(act: Callable[[Run, Path], Outcome], mode: str = "sim") -> Run:
-        given = {"mode": mode, "arm": None, "seed": 0, "goals": 3, "goal": goal_folder, "config": None, "set": []}
-        given |= {
-            "model": str(tiny_bundle),
-            "max_seconds": 5.0,
-            "headless": True,
-            "drop_guard": [],
-            "runs": tmp_path / "runs",
-        }
-        return Run(argparse.Namespace(**given), act)
+    def new(act: Act, mode: str = "sim") -> Run:
+        return Run(RunConfig(tiny_bundle, goal_folder, mode, goals=3, max_seconds=5.0, runs=tmp_path / "runs"), act)
 
     return new
 
@@ -60,8 +52,8 @@ def summary(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, MemoryError])
 def test_a_crash_of_wm_stops_the_arm(make: Callable[..., Run], tmp_path: Path, error: type[BaseException]) -> None:
-    def act(run: Run, _: Path) -> Outcome:
-        run._ask("start")
+    def act(run: LiveRun) -> Outcome:
+        run.start()
         raise error
 
     run = make(act)
@@ -72,11 +64,11 @@ def test_a_crash_of_wm_stops_the_arm(make: Callable[..., Run], tmp_path: Path, e
 
 
 def test_nothing_is_stopped_that_was_not_started(make: Callable[..., Run], capsys: pytest.CaptureFixture) -> None:
-    def act(run: Run, _: Path) -> Outcome:
+    def act(run: LiveRun) -> Outcome:
         raise WmError("no such thing; do another")
 
     run = make(act)
-    assert run.run() == 2 and run.asked == []
+    assert run.run().status == 2 and run.asked == []
     assert "wm: no such thing; do another" in capsys.readouterr().err
 
 
@@ -84,16 +76,15 @@ def test_nothing_is_stopped_that_was_not_started(make: Callable[..., Run], capsy
 def test_each_result_that_is_lost_loses_no_other(
     make: Callable[..., Run], tmp_path: Path, capsys: pytest.CaptureFixture, name: str, lost: str
 ) -> None:
-    def act(run: Run, folder: Path) -> Outcome:
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).mkdir()
-        run._acting_since_s = 0.0
-        run._monitor.begin(report.Film(folder / "run.mp4", []))
-        run._monitor.film.add(report._inset(make_picture(), ""), 0.0, 0, "")  # type: ignore[union-attr]
-        run._monitor.rows.append(report.PlanRow(0.1, 0, 1.0, 20.0, 50.0, "ok"))
+    def act(run: LiveRun) -> Outcome:
+        (run.folder / name).unlink(missing_ok=True)
+        (run.folder / name).mkdir()
+        run.begin()
+        run.monitor.on_frame(np.zeros((64, 64, 3), dtype=np.uint8), 0.0)
+        run.monitor.rows.append(report.PlanRow(0.1, 0, 1.0, 20.0, 50.0, "ok"))
         return Outcome(0, "placed: so and so", True)
 
-    assert make(act).run() == 2
+    assert make(act).run().status == 2
     assert f"wm: placed: so and so; but the {lost} is lost: cannot write " in capsys.readouterr().err
     folder = next(tmp_path.glob("runs/*"))
     assert {path.name for path in folder.iterdir() if path.is_file()} == {"run.mp4", "energy.png", "summary.json"} - {
@@ -101,12 +92,6 @@ def test_each_result_that_is_lost_loses_no_other(
     }
     if name != "summary.json":
         assert summary(tmp_path)["exit_status"] == 2 and summary(tmp_path)["placed"] is True
-
-
-def make_picture() -> report.Picture:
-    import numpy as np
-
-    return np.zeros((64, 64, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -120,13 +105,13 @@ def make_picture() -> report.Picture:
 def test_a_real_arm_has_reached_its_goal_only_if_the_planner_says_reached(
     make: Callable[..., Run], capsys: pytest.CaptureFixture, done: bool, reached: bool, status: int, sentence: str
 ) -> None:
-    def act(run: Run, folder: Path) -> Outcome:
-        run._monitor.begun = "0a1b2c3d"
-        run._monitor.status = Status(False, 2, 3, done, reached=reached, run="0a1b2c3d")
-        return PickPlace._act(run, folder, run._arguments.goal)
+    def act(run: LiveRun) -> Outcome:
+        run.monitor.begun = "0a1b2c3d"
+        run.monitor.status = PlannerStatus(run="0a1b2c3d", done=done, reached=reached, subgoal=2, subgoals=3)
+        return pick_place.act(run)
 
     run = make(act, mode="real")
-    assert run.run() == status and run.asked == ["start", "stop"]
+    assert run.run().status == status and run.asked == ["start", "stop"]
     assert sentence in capsys.readouterr().out
 
 
@@ -137,6 +122,6 @@ def test_a_folder_that_takes_nothing_is_found_before_anything_starts(
         raise WmError(f"cannot write {path}: No space left on device; free the space")
 
     monkeypatch.setattr("wm_core.results.write_json", full)
-    run = make(lambda run, folder: pytest.fail("nothing may start"))
+    run = make(lambda run: pytest.fail("nothing may start"))
     with pytest.raises(WmError, match="No space left"):
         run.run()

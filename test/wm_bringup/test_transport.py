@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from wm_bringup import graph, transport
+from wm_core.topics import CONTROLLER
 
 LOCAL = {transport.RANGE: transport.LOCALHOST}
 ONLY = {transport.LOCALHOST_ONLY: "1"}
@@ -78,4 +79,4 @@ def test_what_a_person_has_chosen_stays(chosen: dict[str, str]) -> None:
 def test_only_the_controller_is_told() -> None:
     nodes = graph.pick_place("sim", bundle="/bundle", goal="/goal").nodes
     told = {spec.name for spec in nodes if transport.PROFILES in graph.node_environment(spec, LOCAL)}
-    assert told == {graph.CONTROLLER}
+    assert told == {CONTROLLER}

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wm_controller.supervisor import EVENTS, LATCHED, MODES, TABLE, Supervisor
+from wm_controller.supervisor import EVENTS, TABLE, Supervisor
+from wm_core.reports import LATCHED, Mode
 
 #: How to come to each mode from a new supervisor, and what each of EVENTS then leads to, in their order:
 #: start, stop, resume, end, fine, hold, fault.
@@ -20,13 +21,13 @@ EXPECTED = {
 
 
 def test_the_table_is_complete() -> None:
-    assert set(TABLE) == set(MODES) == set(EXPECTED)
+    assert set(TABLE) == set(Mode) == set(EXPECTED)
     assert all(set(row) == set(EVENTS) for row in TABLE.values())
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", list(Mode))
 @pytest.mark.parametrize("event", EVENTS)
-def test_every_event_in_every_mode(mode: str, event: str) -> None:
+def test_every_event_in_every_mode(mode: Mode, event: str) -> None:
     way, row = EXPECTED[mode]
     then = dict(zip(EVENTS, row.split(), strict=True))
     supervisor = Supervisor()

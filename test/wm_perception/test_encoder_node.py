@@ -16,10 +16,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
+from wm_core.errors import ConfigError
+from wm_core.reports import ControllerState, Heartbeat, Mode
 from wm_perception import encoder_node
 from wm_perception.encoder_node import EncoderNode
 from wm_ros import convert, qos
-from wm_ros.node import json_to_msg
+from wm_ros.node import report_to_msg
 
 pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -100,10 +102,10 @@ class Rig:
             time.sleep(0.001)
 
     def controller(self, mode: str, run: str = RUN) -> None:
-        self.node._on_state(json_to_msg({"mode": mode, "reason": "", "stamp_s": 0.0, "run": run}))
+        self.node._on_state(report_to_msg(ControllerState(Mode(mode), "", 0.0, run)))
 
     def planner(self, instance: str = ME) -> None:
-        self.node._on_planner(json_to_msg({"instance": instance}))
+        self.node._on_planner(report_to_msg(Heartbeat(instance)))
 
     def says(self) -> dict:
         self.node._report()
@@ -232,7 +234,7 @@ def test_a_state_that_cannot_be_read_changes_nothing(start: Callable[..., Rig], 
     rig = start()
     rig.see(rig.frame())
     rig.controller("running")
-    with pytest.raises(ValueError, match=r".+"):  # which the node counts and survives
+    with pytest.raises(ConfigError):  # which the node counts and survives
         rig.node._on_state(String(data=data))
     assert rig.see(rig.frame((4, 4))) == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,11 +22,12 @@ from trajectory_msgs.msg import JointTrajectory
 from wm_core import axes
 from wm_core.errors import ConfigError, WmError
 from wm_core.limits import Limits
+from wm_core.reports import ControllerState, Mode
 from wm_planner import calibrate_node
 from wm_planner.calibrate_node import CalibrateNode, move_period_s
 from wm_planner.node_config import CalibrateNodeConfig
 from wm_ros import convert, qos
-from wm_ros.node import json_to_msg, msg_to_json
+from wm_ros.node import report_to_msg
 
 pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -60,7 +62,7 @@ class Cell(Node):
 
     def say(self, mode: str) -> None:
         self.mode = mode
-        self._state.publish(json_to_msg({"mode": mode, "reason": "", "stamp_s": 0.0, "run": self.run}))
+        self._state.publish(report_to_msg(ControllerState(Mode(mode), "", 0.0, self.run)))
 
     def _on_plan(self, msg: JointTrajectory) -> None:
         deltas, _ = convert.msg_to_plan(msg)
@@ -69,7 +71,7 @@ class Cell(Node):
             self.pose[:3] += deltas[0, :3]
 
     def _on_status(self, msg: String) -> None:
-        self.status = msg_to_json(msg)
+        self.status = json.loads(msg.data)
         self.reasons.add(self.status["reason"])
         self.status_at_s.append(time.monotonic())
 

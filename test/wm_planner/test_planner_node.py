@@ -15,11 +15,12 @@ import rclpy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from wm_core.reports import ControllerState, Mode
 from wm_planner import planner_node, role
 from wm_planner.planner_node import PlannerNode
 from wm_planner.role import SILENT_S
 from wm_ros import convert, voices
-from wm_ros.node import json_to_msg
+from wm_ros.node import report_to_msg
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -46,7 +47,7 @@ class Rig:
         self.status = json.loads(msg.data)
 
     def controller(self, mode: str, run: str) -> None:
-        self.node._role._on_state(json_to_msg({"mode": mode, "reason": "", "stamp_s": 0.0, "run": run}))
+        self.node._role._on_state(report_to_msg(ControllerState(Mode(mode), "", 0.0, run)))
 
     def encode(self, run: str | None, count: int = 1, stamp_s: float = 1.0, value: float = 5.0, but: int = -1) -> None:
         """Latents of goal pictures; ``run`` None: of the planner's own."""

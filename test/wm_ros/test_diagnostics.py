@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.node import Node
 
+from wm_core.reports import Health
 from wm_ros import qos
-from wm_ros.diagnostics import Diagnostics, Health, Rolling, is_ok
+from wm_ros.diagnostics import Diagnostics, Rolling, health_of
 
 
 def test_rolling_figures() -> None:
@@ -42,5 +43,5 @@ def test_diagnostics_arrive(node: Node) -> None:
         if heard:
             break
     status = heard[0].status[0]
-    assert not is_ok(status) and (status.name, status.message) == ("test_node", "no frames")
-    assert {pair.key: pair.value for pair in status.values} == {"rate_hz": "0.5", "count": "3", "mode": "idle"}
+    assert status.name == "test_node"
+    assert health_of(status) == Health(False, "no frames", {"rate_hz": "0.5", "count": "3", "mode": "idle"})

@@ -82,7 +82,7 @@ def test_a_report_as_json_is_the_same_report(report: RobotHealth) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "Expecting"),
+        ("{", "is not JSON"),
         ("[]", "a JSON object"),
         ('{"mode": "MOVE"}', "lacks the key 'stamp_s'"),
         ('{"stamp_s": 1.0, "mode": 2}', "mode must be of type str"),

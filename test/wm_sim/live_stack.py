@@ -26,7 +26,6 @@ from wm_controller.monitor import EnvelopeMonitor
 from wm_core.limits import Limits
 from wm_core.pose import Array
 from wm_ros import convert, qos
-from wm_ros.node import msg_to_json
 from wm_sim.crisp_arm_node import CrispArmNode
 from wm_sim.failures import RECOVERY
 
@@ -76,7 +75,7 @@ class Planner(Node):
         self.closed = 1.0 - msg.position[0]
 
     def _on_state(self, msg: String) -> None:
-        self.state = msg_to_json(msg)
+        self.state = json.loads(msg.data)
         self.states.append((self.state["mode"], self.state["reason"]))
 
     def _on_target(self, msg: PoseStamped) -> None:

@@ -8,7 +8,6 @@ what is left behind. Ends with 0 if every fault ended as declared, 1 if one did 
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from wm_bringup import paths
@@ -25,20 +24,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FOLDER", help="folder of <node>.yaml files")
     parser.add_argument("--set", action="append", default=[], metavar="NODE.KEY=VALUE", help="one parameter")
     parser.add_argument("--runs", type=Path, metavar="FOLDER", default=Path("runs"), help="where to put the logs")
-    # The rest is what a run asks for besides.
-    parser.set_defaults(mode="sim", arm=None, drop_guard=[], goals=8, headless=True, max_seconds=60.0)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from wm_bringup import graph
-
-    for name, value in graph.environment(arguments.mode).items():
-        os.environ.setdefault(name, value)
-    from wm_bringup.faults.campaign import campaign, listing
-    from wm_bringup.terminal import Interrupts
+    from wm_bringup.faults.table import chosen, listing
+    from wm_bringup.run_config import RunConfig
 
     if arguments.list:
         print(listing())
         return 0
+    config = RunConfig.of(arguments)
+    from wm_bringup.faults.campaign import campaign
+    from wm_bringup.terminal import Interrupts
+
     with Interrupts() as interrupted:
-        return campaign(arguments, interrupted)
+        return campaign(config, interrupted, chosen(arguments.only), arguments.json)

@@ -9,25 +9,20 @@ summary and the logs of all nodes in runs/.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from wm_bringup import paths
 from wm_core import seeds
-from wm_core.errors import ConfigError
-
-#: What an option is, where it is not given and means something.
-GOALS, SEED = 8, 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--seed", type=seeds.option, help=f"simulated scene: where the cube is and where it goes (default: {SEED})"
+        "--seed", type=seeds.option, help="simulated scene: where the cube is and where it goes (default: 0)"
     )
     parser.add_argument(
         "--goal", type=Path, metavar="FOLDER", help="folder of goal pictures instead of those of the expert"
     )
-    parser.add_argument("--goals", type=int, help=f"how many pictures the expert takes (default: {GOALS})")
+    parser.add_argument("--goals", type=int, help="how many pictures the expert takes (default: 8)")
     parser.add_argument(
         "--model",
         metavar="BUNDLE",
@@ -66,29 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def complete(arguments: argparse.Namespace) -> None:
-    """Fill in what was not given. Raises ConfigError on what contradicts, or would be read by nobody."""
-    if arguments.mode is None:
-        if arguments.arm is not None:
-            raise ConfigError(f"--arm {arguments.arm} is given, but not --mode: say --mode real, or --mode sim")
-        arguments.mode = "sim"
-    where = "there is no simulated scene in --mode real" if arguments.mode == "real" else ""
-    beside = "--goal gives the pictures" if arguments.goal is not None else ""
-    for option, value, why in (("seed", arguments.seed, where), ("goals", arguments.goals, where or beside)):
-        if value is not None and why:
-            raise ConfigError(f"nobody reads --{option} {value}: {why}; leave it out")
-    arguments.seed = SEED if arguments.seed is None else arguments.seed
-    arguments.goals = GOALS if arguments.goals is None else arguments.goals
-
-
 def run(arguments: argparse.Namespace) -> int:
-    from wm_bringup import graph
+    from wm_bringup.run_config import RunConfig
 
-    complete(arguments)
-    for name, value in graph.environment(arguments.mode).items():
-        os.environ.setdefault(name, value)
-    from wm_bringup.pick_place import PickPlace
+    config = RunConfig.of(arguments)
+    from wm_bringup.pick_place import pick_place
     from wm_bringup.terminal import Interrupts
 
     with Interrupts() as interrupted:
-        return PickPlace(arguments, interrupted).run()
+        return pick_place(config, interrupted)

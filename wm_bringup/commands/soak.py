@@ -8,7 +8,6 @@ with 0 if all is within the limits, 1 if not, 2 if it could not run.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from wm_bringup import paths
@@ -26,18 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NODE.KEY=VALUE", help="one parameter")
     parser.add_argument("--max-seconds", type=float, metavar="S", default=30.0, help="give up an episode after this")
     parser.add_argument("--runs", type=Path, metavar="FOLDER", default=Path("runs"), help="where to put the record")
-    # The rest is what a run asks for besides.
-    parser.set_defaults(mode="sim", arm=None, drop_guard=[], goal=None, headless=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from wm_bringup import graph
+    from wm_bringup.run_config import RunConfig
 
-    seeds.checked(arguments.seed + max(arguments.scenes, 1) - 1)  # that of the last scene
-    for name, value in graph.environment(arguments.mode).items():
-        os.environ.setdefault(name, value)
+    config = RunConfig.of(arguments)
     from wm_bringup.soak import Soak
     from wm_bringup.terminal import Interrupts
 
     with Interrupts() as interrupted:
-        return Soak(arguments, interrupted).run()
+        return Soak(config, interrupted, arguments.minutes, arguments.scenes, arguments.json).run()

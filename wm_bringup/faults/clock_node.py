@@ -14,8 +14,9 @@ from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
 
 from wm_core.errors import ConfigError
+from wm_core.reports import Health
 from wm_ros import convert, qos
-from wm_ros.diagnostics import Diagnostics, Health
+from wm_ros.diagnostics import Diagnostics
 from wm_ros.node import WmNode
 from wm_ros.run import run_node
 

@@ -18,7 +18,7 @@ from wm_bringup.processes import Processes
 from wm_core.errors import WmError
 
 from . import interposer_node
-from .interposer_node import RIVAL, TOPICS, true_topic
+from .interposer_node import RIVAL, TOPICS, source, true_topic
 from .keyboard import Keyboard
 
 INTERPOSER = "interposer"
@@ -142,10 +142,10 @@ class Alter(Injection):
     def prepare(self, graph: Graph) -> Graph:
         parameters = {"topic": self.topic, "fault": self.fault, "value": self.value}
         between = NodeSpec(INTERPOSER, interposer_node.__name__, parameters)
-        source = "" if self.fault == RIVAL else TOPICS[self.topic].source
+        speaker = "" if self.fault == RIVAL else source(TOPICS[self.topic])
         away = (self.topic, true_topic(self.topic))
         nodes = (
-            dataclasses.replace(spec, remappings=(*spec.remappings, away)) if spec.name == source else spec
+            dataclasses.replace(spec, remappings=(*spec.remappings, away)) if spec.name == speaker else spec
             for spec in graph.nodes
         )
         return dataclasses.replace(graph, nodes=(*nodes, between))

@@ -10,87 +10,62 @@ import heapq
 import itertools
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import PoseStamped, WrenchStamped
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import String
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
+from wm_core import topics
 from wm_core.errors import ConfigError
-from wm_ros import convert, qos
-from wm_ros.diagnostics import Diagnostics, Health
-from wm_ros.node import WmNode, json_to_msg
+from wm_core.reports import ControllerState, EncoderStatus, Health, Mode, PlannerStatus, Report
+from wm_core.topics import Topic
+from wm_ros import convert
+from wm_ros.diagnostics import Diagnostics
+from wm_ros.endpoints import publisher, subscribe
+from wm_ros.node import WmNode, report_to_msg
 from wm_ros.run import run_node
 
 from . import alter
-
-
-@dataclass(frozen=True)
-class Topic:
-    """What can be altered, or have a rival: the message, how it is published, and by which node of the graph.
-
-    ``example`` makes what a rival says, from a stamp and the frame id of the arm.
-    """
-
-    kind: type
-    qos: QoSProfile
-    source: str
-    example: Callable[[Time, str], Any]
-
 
 #: Where a rival says that the arm is, or wants it; by this the recorder tells its poses from the true ones.
 RIVAL_POSE = (0.60, 0.20, 0.30, np.pi, 0.0, 0.0)
 #: By its frame id the recorder tells the rival's targets from the controller's; the arm looks at neither.
 RIVAL_FRAME = "rival"
-_DONE = {"planned": False, "subgoal": 0, "subgoals": 1, "done": True, "reached": True, "instance": "0" * 8, "run": ""}
-_RUNNING = {"mode": "running", "reason": "", "stamp_s": 0.0, "run": "0" * 8}
+_DONE = PlannerStatus(instance="0" * 8, done=True, reached=True, subgoal=0, subgoals=1)
+_RUNNING = ControllerState(Mode.RUNNING, "", 0.0, "0" * 8)
 _FORTH = np.tile([0.01, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], (4, 1))
 
 
-def _report(values: dict[str, Any]) -> Callable[[Time, str], Any]:
-    return lambda stamp, frame: json_to_msg(values)
+def _report(report: Report) -> Callable[[Time, str], Any]:
+    return lambda stamp, frame: report_to_msg(report)
 
 
-def _picture(stamp: Time, frame: str) -> Image:
-    return convert.image_to_msg(np.zeros((64, 64, 3), dtype=np.uint8), stamp, "camera")
-
-
-TOPICS: dict[str, Topic] = {
-    "camera/image_raw": Topic(Image, qos.SENSOR, "sim_arm", _picture),
-    "latent": Topic(
-        Image,
-        qos.SENSOR,
-        "encoder",
-        lambda stamp, frame: convert.latent_to_msg(np.zeros((1, 1), dtype=np.float32), stamp, "camera"),
-    ),
-    "encoder/status": Topic(String, qos.LATCHED, "encoder", _report({"instance": "0" * 8})),
-    "planner/plan": Topic(
-        JointTrajectory, qos.COMMAND, "planner", lambda stamp, frame: convert.plan_to_msg(_FORTH, 0.25, stamp, frame)
-    ),
-    "planner/status": Topic(String, qos.LATCHED, "planner", _report(_DONE)),
-    "controller/state": Topic(String, qos.LATCHED, "controller", _report(_RUNNING)),
-    "arm/target_pose": Topic(
-        PoseStamped, qos.COMMAND, "controller", lambda stamp, frame: convert.pose_to_msg(RIVAL_POSE, stamp, RIVAL_FRAME)
-    ),
-    "arm/current_pose": Topic(
-        PoseStamped, qos.SENSOR, "sim_arm", lambda stamp, frame: convert.pose_to_msg(RIVAL_POSE, stamp, frame)
-    ),
-    "arm/wrench": Topic(
-        WrenchStamped, qos.SENSOR, "sim_arm", lambda stamp, frame: convert.wrench_to_msg(np.zeros(6), stamp, frame)
-    ),
-    "arm/gripper": Topic(JointState, qos.SENSOR, "sim_arm", lambda stamp, frame: convert.gripper_to_msg(1.0, stamp)),
+#: What a rival says on each topic that can be altered, or have a rival; from a stamp and the frame id of the arm.
+EXAMPLES: dict[Topic, Callable[[Time, str], Any]] = {
+    topics.CAMERA: lambda stamp, frame: convert.image_to_msg(np.zeros((64, 64, 3), dtype=np.uint8), stamp, "camera"),
+    topics.LATENT: lambda stamp, frame: convert.latent_to_msg(np.zeros((1, 1), dtype=np.float32), stamp, "camera"),
+    topics.status(topics.ENCODER): _report(EncoderStatus("0" * 8)),
+    topics.plan("planner"): lambda stamp, frame: convert.plan_to_msg(_FORTH, 0.25, stamp, frame),
+    topics.status("planner"): _report(_DONE),
+    topics.STATE: _report(_RUNNING),
+    topics.TARGET: lambda stamp, frame: convert.pose_to_msg(RIVAL_POSE, stamp, RIVAL_FRAME),
+    topics.POSE: lambda stamp, frame: convert.pose_to_msg(RIVAL_POSE, stamp, frame),
+    topics.WRENCH: lambda stamp, frame: convert.wrench_to_msg(np.zeros(6), stamp, frame),
+    topics.GRIPPER: lambda stamp, frame: convert.gripper_to_msg(1.0, stamp),
 }
+TOPICS: dict[str, Topic] = {topic.name: topic for topic in EXAMPLES}
 #: The fault that is no alteration: a second publisher of ``topic``.
 RIVAL = "rival"
 RIVAL_PERIOD_S = 0.02
 TICK_S = 0.001
+
+
+def source(topic: Topic) -> str:
+    """The node of the simulated graph that publishes it: the simulated arm has a camera, too."""
+    return "sim_arm" if topic.by in ("arm", "camera") else topic.by
 
 
 def true_topic(topic: str) -> str:
@@ -102,7 +77,7 @@ def true_topic(topic: str) -> str:
 class InterposerConfig:
     """Parameters of interposer_node: which topic, which fault (``alter.ALTERATIONS`` or "rival"), and how much."""
 
-    topic: str = "planner/plan"
+    topic: str = topics.plan("planner").name
     fault: str = "drop"
     value: float = 0.0
     base_frame: str = "base"
@@ -127,9 +102,9 @@ class InterposerNode(WmNode[InterposerConfig]):
         topic = self._topic = TOPICS[c.topic]
         if c.fault != RIVAL:
             # Under the name of the node that it speaks for: who listens may know that one, and nobody else.
-            self._speaker = Node(topic.source, use_global_arguments=False, start_parameter_services=False)
-            self._out = self._speaker.create_publisher(topic.kind, c.topic, topic.qos)
-            self.create_subscription(topic.kind, true_topic(c.topic), self._on_message, topic.qos)
+            self._speaker = Node(source(topic), use_global_arguments=False, start_parameter_services=False)
+            self._out = publisher(self._speaker, topic)
+            subscribe(self, replace(topic, name=true_topic(c.topic)), self._on_message)
         self.create_service(Trigger, "fault/inject", self._on_inject)
         self.create_service(Trigger, "fault/heal", self._on_heal)
         self._timer = self.create_timer(TICK_S if c.fault != RIVAL else RIVAL_PERIOD_S, self._tick)
@@ -139,7 +114,7 @@ class InterposerNode(WmNode[InterposerConfig]):
     def _on_inject(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = True, str(self.now_s())
         if self.config.fault == RIVAL:
-            self._rival = self.create_publisher(self._topic.kind, self.config.topic, self._topic.qos)
+            self._rival = publisher(self, self._topic)
         else:
             self._alteration = alter.make(self.config.fault, self.config.value)
         self._timer.reset()
@@ -168,7 +143,7 @@ class InterposerNode(WmNode[InterposerConfig]):
     def _tick(self) -> None:
         now_s = self.now_s()
         if self._rival is not None:
-            self._rival.publish(self._topic.example(convert.s_to_stamp(now_s), self.config.base_frame))
+            self._rival.publish(EXAMPLES[self._topic](convert.s_to_stamp(now_s), self.config.base_frame))
         while self._due and self._due[0][0] <= now_s:
             self._out.publish(heapq.heappop(self._due)[2])
 

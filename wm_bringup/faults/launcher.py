@@ -15,8 +15,9 @@ from pathlib import Path
 
 import yaml
 
-from wm_bringup.graph import CONTROLLER, NodeSpec, node_environment
+from wm_bringup.graph import NodeSpec, node_environment
 from wm_bringup.processes import node_command
+from wm_core.topics import CONTROLLER
 
 GRAPH, PIDS = "graph.yaml", "pids"
 

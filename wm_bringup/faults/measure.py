@@ -9,15 +9,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from wm_bringup.recorder import Mode, Record
+from wm_bringup.recorder import Record
 from wm_controller.monitor import SILENT_S, EnvelopeMonitor
 from wm_core.limits import Limits
+from wm_core.reports import AT_REST, ControllerState, Mode
 
 Array = NDArray[np.float64]
 
-HOLDING, STOPPED, FAULT, RUNNING, SILENT = "holding", "stopped", "fault", "running", "silent"
-#: Modes in which the arm must not move; a person's ``resume`` leads out of the latter two only.
-AT_REST = (HOLDING, STOPPED, FAULT)
+#: What is said of a controller that is gone without a word.
+SILENT = "silent"
 #: Targets nearer together than this are the same: rounding of a stamped pose, no motion.
 SAME_M, SAME_RAD = 1e-6, 1e-6
 #: Slower than this the arm is at rest: its impedance law settles without an end.
@@ -65,20 +65,20 @@ def measure(record: Record, injected_s: float, healed_s: float, limits: Limits |
     during, arm_during = _between(targets, injected_s, healed_s), _between(arm, injected_s, healed_s)
     after, arm_after = _between(targets, injected_s, np.inf), _between(arm, injected_s, np.inf)
     # What another controller says of itself at its start is not about this arm.
-    said = [mode for mode in record.modes if mode.mode != "idle"]
-    holds = [mode for mode in said if mode.stamp_s >= injected_s and mode.mode in AT_REST]
-    first = next((mode for mode in holds if mode.stamp_s <= healed_s), None)
-    held = _mode_at(said, injected_s)
+    said = [state for state in record.states if state.mode != Mode.IDLE]
+    holds = [state for state in said if state.stamp_s >= injected_s and state.mode in AT_REST]
+    first = next((state for state in holds if state.stamp_s <= healed_s), None)
+    held = _state_at(said, injected_s)
     if held.mode in AT_REST:  # the fault was seen sooner than we knew that it had been done, or the arm held already
         first = dataclasses.replace(held, stamp_s=injected_s)
     silent = len(during) == 0 or healed_s - during[-1, 0] > SILENT_S
-    last = _mode_at(said, healed_s)
+    last = _state_at(said, healed_s)
     rest_s = _last_motion_s(during)
     first_rest_s = None if first is None else _first_rest_s(during, first.stamp_s, healed_s)
     return Measures(
         outcome=SILENT if silent and last.mode not in AT_REST else last.mode,
         reason=(first or last).reason,
-        after=_mode_at(said, np.inf).mode,
+        after=_state_at(said, np.inf).mode,
         hold_s=None if first is None else first.stamp_s - injected_s,
         first_rest_s=None if first_rest_s is None else first_rest_s - injected_s,
         rest_s=max(0.0, rest_s - injected_s),
@@ -103,7 +103,7 @@ def violations(record: Record, limits: Limits, since_s: float) -> dict[str, int]
     targets, arm = record.targets.table, record.arm.table
     judge, last_s = EnvelopeMonitor(limits), -np.inf
     before = dict(judge.counts)
-    for (stamp_s, *pose), frozen in zip(targets.tolist(), _frozen(targets, record.modes), strict=True):
+    for (stamp_s, *pose), frozen in zip(targets.tolist(), _frozen(targets, record.states), strict=True):
         if stamp_s - last_s > SILENT_S:
             here = _between(arm, stamp_s - SILENT_S, stamp_s)[-1:, 1:4]
             if len(here) and np.linalg.norm(here[0] - pose[:3]) < BEGINS_M:
@@ -115,17 +115,17 @@ def violations(record: Record, limits: Limits, since_s: float) -> dict[str, int]
     return {kind: judge.counts[kind] - before[kind] for kind in judge.counts if judge.counts[kind] > before[kind]}
 
 
-def _frozen(targets: Array, modes: list[Mode]) -> list[bool]:
+def _frozen(targets: Array, states: list[ControllerState]) -> list[bool]:
     """Whether a stop was latched at each target.
 
     A stop freezes the target abruptly, a moment before it is reported: what is equal to the first target after the
     report, back to the last that moved, is frozen already.
     """
     frozen = np.zeros(len(targets), dtype=bool)
-    said = sorted((mode for mode in modes if mode.mode != "idle"), key=lambda mode: mode.stamp_s)
-    for mode, then in pairwise([*said, Mode(np.inf, "", "")]):
-        start, end = np.searchsorted(targets[:, 0], (mode.stamp_s, then.stamp_s))
-        if mode.mode != STOPPED or start == end:  # a fault brakes within the limits, as a hold does
+    said = sorted((state for state in states if state.mode != Mode.IDLE), key=lambda state: state.stamp_s)
+    for state, then in pairwise([*said, ControllerState(Mode.IDLE, "", np.inf)]):
+        start, end = np.searchsorted(targets[:, 0], (state.stamp_s, then.stamp_s))
+        if state.mode != Mode.STOPPED or start == end:  # a fault brakes within the limits, as a hold does
             continue
         last = start
         while last > 0 and np.array_equal(targets[last - 1, 1:], targets[last, 1:]):
@@ -138,8 +138,10 @@ def _between(rows: Array, from_s: float, to_s: float) -> Array:
     return rows[(rows[:, 0] >= from_s) & (rows[:, 0] <= to_s)]
 
 
-def _mode_at(modes: list[Mode], time_s: float) -> Mode:
-    return next((mode for mode in reversed(modes) if mode.stamp_s <= time_s), Mode(-np.inf, "", ""))
+def _state_at(states: list[ControllerState], time_s: float) -> ControllerState:
+    """What was last said before that; idle if nothing was."""
+    nothing = ControllerState(Mode.IDLE, "", -np.inf)
+    return next((state for state in reversed(states) if state.stamp_s <= time_s), nothing)
 
 
 def _path_m(rows: Array) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import math
@@ -11,23 +10,25 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from wm_bringup import graph, proc
 from wm_bringup.cli import EXIT_CANNOT_RUN
-from wm_bringup.live_run import ARM_TOPIC, TARGET_TOPIC, LiveRun, NoFilm
-from wm_bringup.pick_place import EXIT_NOT_PLACED, SPIN_S, Outcome
+from wm_bringup.live_run import EXIT_NO, SPIN_S, LiveRun, Outcome, Starter, never
 from wm_bringup.processes import Processes
-from wm_bringup.recorder import Recorder
+from wm_bringup.recorder import Trace
+from wm_bringup.run_config import RunConfig
+from wm_bringup.terminal import NoLine
 from wm_core import results
 from wm_core.errors import WmError
+from wm_core.reports import Mode
+from wm_core.topics import CONTROLLER, TARGET
 
 from . import launcher
-from .inject import Site
+from .inject import Injection, Site
 from .interposer_node import RIVAL_POSE
 from .keyboard import Keyboard
 from .measure import Measures, measure
@@ -59,182 +60,170 @@ class Result:
     orphans: int
     failures: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
-
-class Silent:
-    """In place of the live line of a run: the campaign has its own."""
-
-    def show(self, text: str, key: object) -> None:
-        pass
-
-    def end(self, text: str) -> None:
-        pass
-
-
-class FaultRun(LiveRun):
-    """See the module. :meth:`run` does it; then :attr:`result` says what came of it.
+class FaultStarter(Starter):
+    """Starts the nodes as a fault wants it: by this program, or by another that the fault is done to.
 
     Args:
-        arguments: as of ``wm pick_place``; ``goal`` must be a folder.
-        interrupted: whether the user wants it to end.
-        fault: what is done.
-    Raises:
-        NotHere: this machine lacks what the fault needs.
-        WmError: an option, the bundle, the goal folder or the configuration is not usable.
+        config: of the run.
+        injection: the fault.
+        folder: for files of the fault's own.
     """
 
-    def __init__(self, arguments: argparse.Namespace, interrupted: Callable[[], bool], fault: Fault) -> None:
-        self._fault, self._under = fault, fault.injection.under
-        self._measures: Measures | None = None
-        self._complaint = ""
-        self._sessions: list[int] = []
-        self._own = Path(arguments.runs).resolve() / "fault"  # files of the fault's own
-        self._own.mkdir(parents=True, exist_ok=True)
-        self._environment = fault.injection.environment(self._own)
-        self._keyboard: Keyboard | None = None
-        given = argparse.Namespace(**{**vars(arguments), "set": [*arguments.set, *fault.settings]})
-        super().__init__(given, interrupted)
-        self._line = Silent()  # type: ignore[assignment]
-        self._beats = self._under == ""
-        self.result: Result | None = None
+    def __init__(self, config: RunConfig, injection: Injection, folder: Path) -> None:
+        self._config, self._injection, self._folder = config, injection, folder
+        self._environment = injection.environment(folder)
+        self.beats = injection.under == ""
+        self.keyboard: Keyboard | None = None
 
-    def _graph(self, goal: Path) -> graph.Graph:
-        made = self._fault.injection.prepare(super()._graph(goal))
-        if self._under == "":
+    def prepare(self, declared: graph.Graph) -> graph.Graph:
+        made = self._injection.prepare(declared)
+        if self.beats:
             return made
         # Whoever starts the nodes says by whose life the arm may move; see launcher.py.
         alone = {"launcher_heartbeat": False}
         nodes = (
-            dataclasses.replace(
-                spec, parameters={**spec.parameters, **(alone if spec.name == graph.CONTROLLER else {})}
-            )
+            replace(spec, parameters={**spec.parameters, **(alone if spec.name == CONTROLLER else {})})
             for spec in made.nodes
         )
-        return dataclasses.replace(made, nodes=tuple(nodes))
+        return replace(made, nodes=tuple(nodes))
 
-    def _start_nodes(self, declared: graph.Graph) -> None:
-        """By whom the fault wants it. The graph is the same."""
+    def start(self, run: LiveRun) -> None:
         with _environment(self._environment):
-            if self._under == "":
-                super()._start_nodes(declared)
-            elif self._under == "launch":
-                nodes = [dataclasses.asdict(spec) for spec in declared.nodes]
-                results.write_json(self._own / launcher.GRAPH, nodes)  # which is YAML as well
-                self._processes.start(LAUNCHER, [sys.executable, "-m", launcher.__name__, str(self._own)])
+            if self._injection.under == "":
+                super().start(run)
+            elif self._injection.under == "launch":
+                nodes = [dataclasses.asdict(spec) for spec in run.graph.nodes]
+                results.write_json(self._folder / launcher.GRAPH, nodes)  # which is YAML as well
+                run.processes.start(LAUNCHER, [sys.executable, "-m", launcher.__name__, str(self._folder)])
             else:
-                self._keyboard = Keyboard(self._own / "wm.log")
-                words = [word for rule in self._arguments.set for word in ("--set", rule)]
-                command = [*self._command(self._arguments.goal, "wm"), "--max-seconds", str(WM_SECONDS), *words]
-                self._processes.start(LAUNCHER, self._keyboard.command(command))
+                self.keyboard = Keyboard(self._folder / "wm.log")
+                words = [word for rule in self._config.settings for word in ("--set", rule)]
+                command = [*self.command("wm"), "--max-seconds", str(WM_SECONDS), *words]
+                run.processes.start(LAUNCHER, self.keyboard.command(command))
 
-    def _act(self, folder: Path, goal: Path) -> Outcome:
+    def launcher(self, run: LiveRun) -> int:
+        """Process id of what started the nodes, where that is not this program; else 0."""
+        return 0 if self.beats else run.processes.pid(LAUNCHER)
+
+    def nodes(self, run: LiveRun) -> dict[str, int]:
+        """Process ids of the nodes by name, whoever started them."""
+        return proc.nodes(self.launcher(run) or os.getpid())
+
+    def command(self, name: str) -> list[str]:
+        """The words that would start this run once more, in a folder of this name."""
+        config = self._config
+        assert config.goal is not None  # the campaign has seen to it
+        words = ["pick_place", "--goal", config.goal, "--model", config.bundle, "--runs", self._folder / name]
+        words += [] if config.config is None else ["--config", config.config]
+        return [sys.executable, "-m", "wm_bringup.cli", *map(str, words)]
+
+
+class FaultRun:
+    """See the module. :meth:`run` does it.
+
+    Args:
+        config: of the run; ``goal`` must be a folder.
+        interrupted: whether the user wants it to end.
+        fault: what is done.
+    Raises:
+        NotHere: this machine lacks what the fault needs.
+        WmError: the configuration is not usable.
+    """
+
+    def __init__(self, config: RunConfig, interrupted: Callable[[], bool], fault: Fault) -> None:
+        injection = fault.injection
+        self._fault, self._injection = fault, injection
+        self._own = Path(config.runs).resolve() / "fault"  # files of the fault's own
+        self._own.mkdir(parents=True, exist_ok=True)
+        config = replace(config, settings=(*config.settings, *fault.settings))
+        self._starter = FaultStarter(config, injection, self._own)
+        self._trace = Trace(injection.heard_at, injection.false_stamps, RIVAL_POSE[:3])
+        self._run = LiveRun(config, interrupted, self._act, [self._trace], self._starter, NoLine())
+        self._measures: Measures | None = None
+        self._complaint = ""
+        self._sessions: list[int] = []
+
+    def run(self) -> Result:
+        """What came of it. Raises WmError if it could not be begun."""
+        outcome = self._run.run()
+        if self._injection.under == "launch":
+            self._end_nodes()  # that is left to the lab; here it must not disturb the next fault
+        orphans = len(self._left(GONE_WITHIN_S))
+        controller = self._run.controller
+        failures = judge(self._fault, self._measures, outcome, orphans, self._complaint, controller.rate_hz)
+        measures, name = self._measures, self._fault.name
+        return Result(name, measures, outcome.status, outcome.sentence, orphans, tuple(failures))
+
+    def _act(self, run: LiveRun) -> Outcome:
         """Let the arm move, do the fault, watch, undo it, watch, and end the run as any other."""
-        declared = self._graph(goal)
-        self._acting_since_s = time.monotonic()
-        injection = self._fault.injection
-        recorder = Recorder(
-            injection.heard_at(TARGET_TOPIC),
-            injection.heard_at(ARM_TOPIC),
-            self._controller.base_frame,
-            injection.heard_at("planner/plan"),
-            injection.heard_at("controller/state"),
-            injection.false_stamps,
-            RIVAL_POSE[:3],
-        )
-        self._executor.add_node(recorder)
-        self._sessions += self._nodes().values()
-        self._monitor.begin(NoFilm())
-        if self._under != "wm":
-            self._ask("start")
-        moves = self._watch(MOVES_WITHIN_S, lambda: self._moving(recorder) or self._end_early() is not None)
-        if (early := self._end_early()) is not None:
-            return early
-        if not moves:
-            raise WmError(f"the arm did not move within {MOVES_WITHIN_S:g} s: {self._monitor.reason}")
-        with Processes(self._own, self._spin) as others:  # the arm moves only as long as we watch
+        injection = self._injection
+        self._sessions += self._starter.nodes(run).values()
+        run.begin()
+        if injection.under != "wm":
+            run.start()
+        if not run.wait(lambda: self._moving(run), MOVES_WITHIN_S):
+            if (early := run.ended_early()) is not None:
+                return early
+            raise WmError(f"the arm did not move within {MOVES_WITHIN_S:g} s: {run.monitor.reason}")
+        with Processes(self._own, run.spin) as others:  # the arm moves only as long as we watch
             site = Site(
-                pids=self._nodes(),
-                graph=declared,
-                command=self._command(goal, "second"),
+                pids=self._starter.nodes(run),
+                graph=run.graph,
+                command=self._starter.command("second"),
                 others=others,
                 folder=self._own,
-                launcher=0 if self._under == "" else self._processes.pid(LAUNCHER),
-                keyboard=self._keyboard,
-                call=self._trigger,
-                owners=lambda: recorder.count_publishers(TARGET_TOPIC),
-                wait=lambda true, timeout_s: self._watch(timeout_s, true),
+                launcher=self._starter.launcher(run),
+                keyboard=self._starter.keyboard,
+                call=run.call,
+                owners=lambda: run.monitor.count_publishers(TARGET.name),
+                # Nodes may die of a fault; that ends no wait.
+                wait=lambda true, timeout_s: run.wait(true, timeout_s, run.interrupted),
             )
             injected_s = injection.begin(site)
-            self._watch(injected_s + self._fault.lasts_s - time.time(), lambda: injection.over(site))
+            site.wait(lambda: injection.over(site), injected_s + self._fault.lasts_s - time.time())
             self._sessions += proc.children(os.getpid())
             self._complaint = injection.complaint(site)
             healed_s = injection.end(site)
-            self._watch(healed_s + AFTER_S - time.time())
-        limits = None if injection.false_stamps else self._controller.limits
-        self._measures = measure(recorder.record, injected_s, healed_s, limits)
-        if self._under == "wm":
-            return self._end_of_wm()
-        return self._stop() or Outcome(
-            EXIT_NOT_PLACED, f"{self._measures.outcome}: {self._measures.reason}".rstrip(": ")
-        )
+            site.wait(never, healed_s + AFTER_S - time.time())
+        limits = None if injection.false_stamps else run.controller.limits
+        self._measures = measures = measure(self._trace.record, injected_s, healed_s, limits)
+        if injection.under == "wm":
+            return self._end_of_wm(run)
+        return run.stop() or Outcome(EXIT_NO, f"{measures.outcome}: {measures.reason}".rstrip(": "))
 
-    def _end_of_wm(self) -> Outcome:
+    def _end_of_wm(self, run: LiveRun) -> Outcome:
         """How ``wm`` ended; by itself, if only because its time was up."""
-        self._watch(WM_SECONDS + WM_ENDS_S, lambda: self._processes.has_ended(LAUNCHER))
-        if self._keyboard is not None:
-            self._keyboard.close()
-        ended = self._processes.ended()
+        run.wait(lambda: run.processes.has_ended(LAUNCHER), WM_SECONDS + WM_ENDS_S)
+        if self._starter.keyboard is not None:
+            self._starter.keyboard.close()
+        ended = run.processes.ended()
         status = -1 if ended is None else ended.status
         return Outcome(status, "wm did not end" if ended is None else f"wm ended with status {status}")
 
-    def _conclude(self, folder: Path, outcome: Outcome) -> Outcome:
-        if self._under == "launch":
-            self._end_nodes()  # that is left to the lab; here it must not disturb the next fault
-        until_s = time.monotonic() + GONE_WITHIN_S
-        while (orphans := proc.in_sessions(self._sessions)) and time.monotonic() < until_s:
-            time.sleep(SPIN_S)
-        self.result = Result(
-            self._fault.name,
-            self._measures,
-            outcome.status,
-            outcome.sentence,
-            len(orphans),
-            tuple(judge(self._fault, self._measures, outcome, len(orphans), self._complaint, self._controller.rate_hz)),
-        )
-        return outcome
-
-    # --- helpers ------------------------------------------------------------------------------------------------------
-    def _moving(self, recorder: Recorder) -> bool:
+    def _moving(self, run: LiveRun) -> bool:
         """Whether the arm has been moving for long enough, and does so now."""
-        rows = recorder.record.targets
-        if self._monitor.mode != "running" or len(rows) < 2:
+        rows = self._trace.record.targets
+        if run.monitor.mode != Mode.RUNNING or len(rows) < 2:
             return False
         newest = rows.table[-4:]
         moving_m_s = np.linalg.norm(newest[-1, 1:4] - newest[0, 1:4]) / max(newest[-1, 0] - newest[0, 0], 1e-3)
-        return time.monotonic() - self._acting_since_s >= MOVING_S and bool(moving_m_s >= MOVING_M_S)
+        return run.acting_s >= MOVING_S and bool(moving_m_s >= MOVING_M_S)
 
-    def _nodes(self) -> dict[str, int]:
-        """Process ids of the nodes by name, whoever started them."""
-        return proc.nodes(os.getpid() if self._under == "" else self._processes.pid(LAUNCHER))
+    def _left(self, within_s: float) -> list[int]:
+        """The processes of the run that are still there after so long; no graph is watched any more."""
+        until_s = time.monotonic() + within_s
+        while (left := proc.in_sessions(self._sessions)) and time.monotonic() < until_s:
+            time.sleep(SPIN_S)
+        return left
 
     def _end_nodes(self) -> None:
         """End the nodes that a killed launcher left behind."""
         for number, wait_s in ((signal.SIGINT, WM_ENDS_S), (signal.SIGKILL, GONE_WITHIN_S)):
-            left = proc.in_sessions(self._sessions)
-            for pid in left:
+            for pid in proc.in_sessions(self._sessions):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
-            until_s = time.monotonic() + wait_s
-            while proc.in_sessions(self._sessions) and time.monotonic() < until_s:
-                time.sleep(SPIN_S)
-
-    def _command(self, goal: Path, name: str) -> list[str]:
-        """The words that would start this run once more."""
-        words = ["pick_place", "--goal", goal, "--model", self._bundle, "--runs", self._own / name]
-        words += [] if self._arguments.config is None else ["--config", self._arguments.config]
-        return [sys.executable, "-m", "wm_bringup.cli", *map(str, words)]
+            self._left(wait_s)
 
 
 @contextlib.contextmanager
@@ -282,7 +271,7 @@ def judge(
             failures.append(f"it ended with status {outcome.status}, not {fault.exits}: {outcome.sentence}")
     elif fault.dies and (outcome.status != EXIT_CANNOT_RUN or f"{fault.dies} was killed" not in outcome.sentence):
         failures.append(f"the run did not end with status {EXIT_CANNOT_RUN} and the name of the node that died")
-    elif not fault.dies and outcome.status != EXIT_NOT_PLACED:
+    elif not fault.dies and outcome.status != EXIT_NO:
         failures.append(f"the run ended with status {outcome.status}: {outcome.sentence}")
     if orphans:
         failures.append(f"{orphans} processes were left behind")

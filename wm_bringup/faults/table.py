@@ -14,15 +14,17 @@ from typing import Any
 
 from wm_controller import launcher
 from wm_controller.interface import HEARTBEAT_CEILING_S
+from wm_core import topics
 from wm_core.errors import ConfigError, quoted
 from wm_core.limits import CEILING
 from wm_core.names import meant
+from wm_core.reports import AT_REST, LATCHED, Mode
 
 from .clocks import SetClock, SimulatedClock
 from .inject import Alter, Freeze, Injection, Kill, Load, SecondController, SecondRun
 from .interposer_node import RIVAL
 from .launched import CLOSED, CTRL_C, CTRL_S, CTRL_Z, DiskFull, Key, LauncherSignal, WmSignal
-from .measure import AT_REST, FAULT, HOLDING, RUNNING, SILENT, STOPPED
+from .measure import SILENT
 from .services import SetParameters, Spam
 
 COMMAND_LOSS_S = CEILING["plan_timeout_s"]
@@ -111,7 +113,7 @@ def _state_loss(name: str, injection: Injection, **more: Any) -> Fault:
 
 def _harmless(name: str, injection: Injection, **more: Any) -> Fault:
     """The run goes on, or holds for as long as it must; it only may do no harm."""
-    return Fault(name, injection, expected=(RUNNING, HOLDING), loss_s=None, **more)
+    return Fault(name, injection, expected=(Mode.RUNNING, Mode.HOLDING), loss_s=None, **more)
 
 
 def _rival(topic: str, **more: Any) -> Fault:
@@ -125,15 +127,15 @@ def _garbage(topic: str, **more: Any) -> Fault:
 
 def _clock(name: str, injection: Injection) -> Fault:
     """Once all clocks agree again the arm may go on; a clock that stands still ends in a stop."""
-    anything = (RUNNING, *AT_REST)
+    anything = (Mode.RUNNING, *AT_REST)
     return Fault(name, injection, anything, detect_s=CLOCK_S, loss_s=0.0, lasts_s=3.0, goes_on=True)
 
 
-#: What only a person's ``resume`` ends.
-_LATCHED = (STOPPED, FAULT)
 #: The controller stops the arm and ends; its last word may not reach everybody in time.
-_ENDED = (STOPPED, SILENT)
-_FRAMES, _POSE, _WRENCH = "camera/image_raw", "arm/current_pose", "arm/wrench"
+_ENDED = (Mode.STOPPED, SILENT)
+_FRAMES, _LATENT, _STATE = topics.CAMERA.name, topics.LATENT.name, topics.STATE.name
+_PLAN, _PLANNER, _ENCODER = topics.plan("planner").name, topics.status("planner").name, topics.status("encoder").name
+_POSE, _WRENCH, _GRIPPER, _TARGET = topics.POSE.name, topics.WRENCH.name, topics.GRIPPER.name, topics.TARGET.name
 #: The force limits of a first day in a lab, as in config/arms/fr3_crisp.yaml; the simulated cell has none.
 _FORCE = ("controller.force_hold_n=15.0", "controller.force_stop_n=30.0")
 
@@ -150,16 +152,16 @@ FAULTS: tuple[Fault, ...] = (
     _plan_loss("frames_from_the_future", Alter(_FRAMES, "shift_stamp", 1.0)),
     _plan_loss("frames_from_the_past", Alter(_FRAMES, "shift_stamp", -1.0)),
     # The latent.
-    _plan_loss("latent_nan", Alter("latent", "poison", math.nan)),
-    _plan_loss("latent_inf", Alter("latent", "poison", math.inf)),
-    _harmless("latents_reordered", Alter("latent", "swap")),
+    _plan_loss("latent_nan", Alter(_LATENT, "poison", math.nan)),
+    _plan_loss("latent_inf", Alter(_LATENT, "poison", math.inf)),
+    _harmless("latents_reordered", Alter(_LATENT, "swap")),
     # The plan.
-    _plan_loss("plan_nan", Alter("planner/plan", "poison", math.nan)),
-    _plan_loss("plan_inf", Alter("planner/plan", "poison", math.inf)),
-    _plan_loss("plan_from_the_future", Alter("planner/plan", "shift_stamp", 1.0)),
-    _plan_loss("plan_from_the_past", Alter("planner/plan", "shift_stamp", -1.5)),
-    _harmless("plans_reordered", Alter("planner/plan", "swap")),
-    _harmless("plan_flood", Alter("planner/plan", "flood", 1000.0)),
+    _plan_loss("plan_nan", Alter(_PLAN, "poison", math.nan)),
+    _plan_loss("plan_inf", Alter(_PLAN, "poison", math.inf)),
+    _plan_loss("plan_from_the_future", Alter(_PLAN, "shift_stamp", 1.0)),
+    _plan_loss("plan_from_the_past", Alter(_PLAN, "shift_stamp", -1.5)),
+    _harmless("plans_reordered", Alter(_PLAN, "swap")),
+    _harmless("plan_flood", Alter(_PLAN, "flood", 1000.0)),
     # The measured arm.
     _state_loss("state_silent", Alter(_POSE, "drop")),
     _state_loss("state_nan", Alter(_POSE, "poison", math.nan)),
@@ -168,39 +170,39 @@ FAULTS: tuple[Fault, ...] = (
     _state_loss("state_from_the_future", Alter(_POSE, "shift_stamp", 1.0)),
     _state_loss("state_from_the_past", Alter(_POSE, "shift_stamp", -1.0)),
     _state_loss("force_push", Alter(_WRENCH, "push", 20.0), settings=_FORCE),
-    _state_loss("force_spike", Alter(_WRENCH, "spike", 60.0), settings=_FORCE, expected=_LATCHED),
+    _state_loss("force_spike", Alter(_WRENCH, "spike", 60.0), settings=_FORCE, expected=LATCHED),
     # A process stands still and comes back.
     _plan_loss("encoder_frozen", Freeze("encoder")),
     _plan_loss("planner_frozen", Freeze("planner")),
     Fault("controller_frozen", Freeze("controller"), expected=(SILENT,)),
     _state_loss("arm_frozen", Freeze("sim_arm")),
     # Others on the machine and on the domain.
-    Fault("two_publishers", Alter("arm/target_pose", RIVAL), expected=_LATCHED, detect_s=RIVAL_S),
-    Fault("second_controller", SecondController(), expected=_LATCHED, detect_s=STRANGER_S, lasts_s=4.0),
+    Fault("two_publishers", Alter(_TARGET, RIVAL), expected=LATCHED, detect_s=RIVAL_S),
+    Fault("second_controller", SecondController(), expected=LATCHED, detect_s=STRANGER_S, lasts_s=4.0),
     _harmless("second_run", SecondRun(), lasts_s=30.0),
     _harmless("full_load", Load(), lasts_s=4.0),
-    _rival("planner/plan"),
-    _rival("planner/status"),
-    _rival("encoder/status"),
-    _rival("latent", detect_s=RIVAL_S + PLAN_S),  # the planner sees these two, and plans no more
-    _rival("controller/state", detect_s=RIVAL_S + PLAN_S),
-    _rival("arm/current_pose"),
-    _rival("arm/wrench"),
-    _rival("arm/gripper"),
+    _rival(_PLAN),
+    _rival(_PLANNER),
+    _rival(_ENCODER),
+    _rival(_LATENT, detect_s=RIVAL_S + PLAN_S),  # the planner sees these two, and plans no more
+    _rival(_STATE, detect_s=RIVAL_S + PLAN_S),
+    _rival(_POSE),
+    _rival(_WRENCH),
+    _rival(_GRIPPER),
     # Messages that are none, from the node that should send them.
-    _garbage("camera/image_raw", detect_s=PLAN_S),
-    _garbage("latent", detect_s=PLAN_S),
-    _garbage("planner/plan", detect_s=PLAN_S),
-    _garbage("planner/status", detect_s=HEARTBEAT_S, lasts_s=5.0),
-    _garbage("encoder/status", detect_s=HEARTBEAT_S, lasts_s=5.0),
-    _garbage("controller/state", detect_s=SAID_S + PLAN_S),  # the planner cannot read it, and plans no more
-    _garbage("arm/current_pose", loss_s=STATE_LOSS_S),
-    _garbage("arm/wrench", loss_s=STATE_LOSS_S),
-    _garbage("arm/gripper", loss_s=STATE_LOSS_S),
+    _garbage(_FRAMES, detect_s=PLAN_S),
+    _garbage(_LATENT, detect_s=PLAN_S),
+    _garbage(_PLAN, detect_s=PLAN_S),
+    _garbage(_PLANNER, detect_s=HEARTBEAT_S, lasts_s=5.0),
+    _garbage(_ENCODER, detect_s=HEARTBEAT_S, lasts_s=5.0),
+    _garbage(_STATE, detect_s=SAID_S + PLAN_S),  # the planner cannot read it, and plans no more
+    _garbage(_POSE, loss_s=STATE_LOSS_S),
+    _garbage(_WRENCH, loss_s=STATE_LOSS_S),
+    _garbage(_GRIPPER, loss_s=STATE_LOSS_S),
     # The arm does not do what it is told.
     Fault(
         "arm_blocked",
-        Alter("arm/target_pose", "drop"),
+        Alter(_TARGET, "drop"),
         detect_s=BLOCKED_S,
         lasts_s=4.0,
         overshoot_m=math.inf,  # where it stands has nothing to do with the target
@@ -213,19 +215,19 @@ FAULTS: tuple[Fault, ...] = (
     _clock("sim_clock_jumps_back", SimulatedClock("back")),
     _clock("sim_clock_jumps_forward", SimulatedClock("forward")),
     # Who started it is gone, or asleep.
-    Fault("launcher_killed", LauncherSignal(signal.SIGKILL), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=2),
-    Fault("launcher_suspended", LauncherSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0),
+    Fault("launcher_killed", LauncherSignal(signal.SIGKILL), LATCHED, LAUNCHER_S, lasts_s=3.0, exits=2),
+    Fault("launcher_suspended", LauncherSignal(signal.SIGSTOP), LATCHED, LAUNCHER_S, lasts_s=3.0),
     Fault("wm_killed", WmSignal(signal.SIGKILL), _ENDED, END_S, lasts_s=3.0, exits=-signal.SIGKILL),
     Fault("wm_terminated", WmSignal(signal.SIGTERM), _ENDED, END_S, lasts_s=3.0, exits=143),
-    Fault("wm_suspended_unasked", WmSignal(signal.SIGSTOP), _LATCHED, LAUNCHER_S, lasts_s=3.0, exits=1),
+    Fault("wm_suspended_unasked", WmSignal(signal.SIGSTOP), LATCHED, LAUNCHER_S, lasts_s=3.0, exits=1),
     Fault("terminal_closed", Key(CLOSED), _ENDED, END_S, lasts_s=3.0, exits=129),
     Fault("ctrl_c", Key(CTRL_C), _ENDED, END_S, lasts_s=3.0, exits=130),
     # Its next word waits for a reader, and then so does its heartbeat.
     Fault("ctrl_s", Key(CTRL_S), AT_REST, LAUNCHER_BEAT_S, lasts_s=4.0, exits=1),
-    Fault("ctrl_z", Key(CTRL_Z), _LATCHED, END_S, lasts_s=3.0, exits=1),
+    Fault("ctrl_z", Key(CTRL_Z), LATCHED, END_S, lasts_s=3.0, exits=1),
     _harmless("disk_full", DiskFull(), exits=2),
     # Those who call.
-    Fault("resume_spam", Spam("resume", stop=True), _LATCHED, loss_s=0.0, lasts_s=3.0),
+    Fault("resume_spam", Spam("resume", stop=True), LATCHED, loss_s=0.0, lasts_s=3.0),
     _harmless("start_spam", Spam("start")),
     _harmless("parameters_set", SetParameters(), lasts_s=20.0),
 )
@@ -238,3 +240,12 @@ def chosen(names: Sequence[str]) -> tuple[Fault, ...]:
         if name not in by_name:
             raise ConfigError(f"there is no fault {quoted(name)}{meant(name, by_name)}; 'wm faults --list' names all")
     return tuple(by_name[name] for name in names) if names else FAULTS
+
+
+def listing() -> str:
+    """All faults with what is expected of each."""
+    rows = []
+    for fault in chosen(()):
+        within = "" if fault.rest_within_s is None else f", at rest within {fault.rest_within_s:.2f} s"
+        rows.append(f"{fault.name:<28}{' or '.join(fault.expected)}{within}")
+    return "\n".join(rows)

@@ -7,13 +7,19 @@ import math
 import numpy as np
 import pytest
 
-from wm_bringup.faults.measure import HOLDING, RUNNING, SILENT, STOPPED, Measures, measure, violations
-from wm_bringup.recorder import Mode, Record, Rows
+from wm_bringup.faults.measure import SILENT, Measures, measure, violations
+from wm_bringup.recorder import Record, Rows
 from wm_core.limits import Limits
+from wm_core.reports import ControllerState, Mode
 
+IDLE, RUNNING, HOLDING, STOPPED, FAULT = Mode
 LIMITS = Limits(speed_m_s=0.25, accel_m_s2=2.0)
 DOWN = (math.pi, 0.0, 0.0)
 SPEED_M_S, PERIOD_S, FAULT_S, END_S = 0.1, 0.02, 1.0, 4.0
+
+
+def said(stamp_s: float, mode: Mode, reason: str) -> ControllerState:
+    return ControllerState(mode, reason, stamp_s)
 
 
 def place(time_s: float, brakes_at_s: float, decel_m_s2: float = 2.0) -> float:
@@ -25,7 +31,12 @@ def place(time_s: float, brakes_at_s: float, decel_m_s2: float = 2.0) -> float:
 
 
 def record(
-    brakes_at_s: float, reports: list[Mode], *, past_m: float = 0.0, until_s: float = END_S, lag_s: float = 0.08
+    brakes_at_s: float,
+    reports: list[ControllerState],
+    *,
+    past_m: float = 0.0,
+    until_s: float = END_S,
+    lag_s: float = 0.08,
 ) -> Record:
     """A target along x, and an arm that follows it late and runs ``past_m`` past its end."""
     out = Record()
@@ -36,7 +47,7 @@ def record(
         late_s = time_s - lag_s
         past = past_m if late_s > brakes_at_s + 0.1 else 0.0
         out.arm.add(time_s, 0.35 + place(max(0.0, late_s), brakes_at_s) + past, 0.0, 0.3, *DOWN)
-    out.modes = [Mode(0.0, "idle", "waiting for start"), Mode(0.1, RUNNING, ""), *reports]
+    out.states = [said(0.0, IDLE, "waiting for start"), said(0.1, RUNNING, ""), *reports]
     return out
 
 
@@ -45,9 +56,9 @@ def measured(made: Record, healed_s: float = 3.0) -> Measures:
 
 
 def judged(
-    targets: np.ndarray, modes: list[Mode], limits: Limits, since_s: float, arm: np.ndarray | None = None
+    targets: np.ndarray, modes: list[ControllerState], limits: Limits, since_s: float, arm: np.ndarray | None = None
 ) -> dict[str, int]:
-    made = Record(modes=modes)
+    made = Record(states=modes)
     for row in targets.tolist():
         made.targets.add(*row)
     for row in () if arm is None else arm.tolist():
@@ -56,7 +67,7 @@ def judged(
 
 
 def test_a_hold_is_timed_from_the_fault() -> None:
-    m = measured(record(1.4, [Mode(1.4, HOLDING, "plan watchdog")]))
+    m = measured(record(1.4, [said(1.4, HOLDING, "plan watchdog")]))
     assert m.outcome == HOLDING and m.reason == "plan watchdog" and m.after == HOLDING
     assert m.hold_s == pytest.approx(0.4)
     assert m.first_rest_s == pytest.approx(0.46, abs=PERIOD_S)
@@ -71,34 +82,34 @@ def test_a_hold_is_timed_from_the_fault() -> None:
 
 
 def test_motion_after_the_rest_counts_to_the_end_of_the_record() -> None:
-    still = measured(record(1.4, [Mode(1.4, HOLDING, "x")]))
+    still = measured(record(1.4, [said(1.4, HOLDING, "x")]))
     assert still.moved_after_m == pytest.approx(0.0, abs=1e-6) and still.rate_hz == pytest.approx(50.0, rel=0.02)
-    again = record(1.4, [Mode(1.4, HOLDING, "x")])
+    again = record(1.4, [said(1.4, HOLDING, "x")])
     again.targets.add(END_S, 0.6, 0.0, 0.3, *DOWN)
     assert measured(again).moved_after_m > 0.01, "it came to rest, and went on after the fault was healed"
 
 
 def test_a_hold_from_before_the_fault_counts_from_the_fault() -> None:
-    m = measured(record(0.8, [Mode(0.8, STOPPED, "a rival")]))
+    m = measured(record(0.8, [said(0.8, STOPPED, "a rival")]))
     assert m.outcome == STOPPED and m.hold_s == 0.0 and m.reason == "a rival"
 
 
 def test_where_stamps_are_false_the_envelope_is_not_judged() -> None:
-    made = record(1.4, [Mode(1.4, HOLDING, "x")])
+    made = record(1.4, [said(1.4, HOLDING, "x")])
     made.targets.add(END_S, 0.9, 0.0, 0.3, *DOWN)
     assert measured(made).violations and measure(made, FAULT_S, 3.0, None).violations == {}
 
 
 def test_what_the_arm_runs_past_the_last_target_is_overshoot() -> None:
-    assert measured(record(1.4, [Mode(1.4, HOLDING, "x")], past_m=0.007)).overshoot_m == pytest.approx(0.007, abs=1e-6)
+    assert measured(record(1.4, [said(1.4, HOLDING, "x")], past_m=0.007)).overshoot_m == pytest.approx(0.007, abs=1e-6)
 
 
 def test_an_arm_that_stays_short_of_the_target_does_not_overshoot() -> None:
-    assert measured(record(1.4, [Mode(1.4, HOLDING, "x")], past_m=-0.007)).overshoot_m == 0.0
+    assert measured(record(1.4, [said(1.4, HOLDING, "x")], past_m=-0.007)).overshoot_m == 0.0
 
 
 def test_an_arm_that_came_back_from_where_it_was_before_does_not_overshoot() -> None:
-    made = record(1.4, [Mode(1.4, HOLDING, "x")])
+    made = record(1.4, [said(1.4, HOLDING, "x")])
     made.arm = Rows(7)
     for time_s in np.arange(0.0, END_S, PERIOD_S).tolist():
         beyond_m = 0.05 if time_s < 1.2 else 0.0
@@ -113,12 +124,12 @@ def test_a_run_that_goes_on_is_still_running() -> None:
 
 
 def test_a_hold_after_the_fault_was_healed_is_none_of_its_doing() -> None:
-    m = measured(record(3.4, [Mode(3.4, HOLDING, "late")]))
+    m = measured(record(3.4, [said(3.4, HOLDING, "late")]))
     assert m.outcome == RUNNING and m.hold_s is None and m.after == HOLDING
 
 
 def test_a_hold_that_comes_and_goes_counts_from_its_first_report() -> None:
-    m = measured(record(9.0, [Mode(1.2, HOLDING, "first"), Mode(1.5, RUNNING, ""), Mode(1.8, HOLDING, "again")]))
+    m = measured(record(9.0, [said(1.2, HOLDING, "first"), said(1.5, RUNNING, ""), said(1.8, HOLDING, "again")]))
     assert m.hold_s == pytest.approx(0.2) and m.reason == "first" and m.outcome == HOLDING
     assert m.rest_s > 1.9, "the target goes on all the same, and that is seen"
 
@@ -130,20 +141,20 @@ def test_a_stream_that_ends_is_silent_whatever_was_said_last() -> None:
 
 
 def test_a_stream_that_ends_at_rest_in_a_hold_rests() -> None:
-    m = measured(record(1.2, [Mode(1.2, HOLDING, "no arm state")], until_s=1.27))
+    m = measured(record(1.2, [said(1.2, HOLDING, "no arm state")], until_s=1.27))
     assert m.outcome == HOLDING and m.hold_s == pytest.approx(0.2)
     assert m.first_rest_s == pytest.approx(0.26, abs=PERIOD_S)
-    soon = measured(record(1.2, [Mode(1.24, HOLDING, "no arm state")], until_s=1.25))
+    soon = measured(record(1.2, [said(1.24, HOLDING, "no arm state")], until_s=1.25))
     assert soon.first_rest_s == pytest.approx(0.24, abs=PERIOD_S), "the last one, however it moved"
 
 
 def test_another_controller_at_its_start_does_not_speak_for_this_one() -> None:
-    m = measured(record(1.2, [Mode(1.2, STOPPED, "a rival"), Mode(1.3, "idle", "waiting for start")]))
+    m = measured(record(1.2, [said(1.2, STOPPED, "a rival"), said(1.3, IDLE, "waiting for start")]))
     assert m.outcome == STOPPED and m.reason == "a rival"
 
 
 def test_a_jump_is_seen_as_speed_and_as_a_violation() -> None:
-    made = record(1.4, [Mode(1.4, HOLDING, "x")])
+    made = record(1.4, [said(1.4, HOLDING, "x")])
     table = made.targets.table
     table[100:, 1] += 0.01
     made.targets = type(made.targets)(7)
@@ -155,7 +166,7 @@ def test_a_jump_is_seen_as_speed_and_as_a_violation() -> None:
 
 
 def test_the_seam_of_an_angle_is_no_motion() -> None:
-    made = record(1.4, [Mode(1.4, HOLDING, "x")])
+    made = record(1.4, [said(1.4, HOLDING, "x")])
     table = made.targets.table
     table[100:, 4] = np.where(np.arange(len(table) - 100) % 2, math.pi, -math.pi)
     made.targets = type(made.targets)(7)
@@ -180,7 +191,7 @@ def test_a_stop_may_freeze_the_target_but_not_move_it() -> None:
     targets[:, 1:] = (0.4, 0.0, 0.3, *DOWN)
     targets[:20, 1] += 0.004 * np.arange(20) - 0.08  # 0.2 m/s
     targets[20:, 1] = targets[19, 1]
-    stop = [Mode(targets[20, 0], STOPPED, "x")]
+    stop = [said(targets[20, 0], STOPPED, "x")]
     assert "accel" not in judged(targets, stop, LIMITS, 0.3)
     assert "accel" in judged(targets, [], LIMITS, 0.3)
     targets[30:, 1] += 0.001
@@ -188,8 +199,8 @@ def test_a_stop_may_freeze_the_target_but_not_move_it() -> None:
 
 
 def test_a_fault_brakes_as_a_hold_does() -> None:
-    made = record(1.4, [Mode(1.38, "fault", "jumped")])
-    assert "stop" not in judged(made.targets.table, made.modes, LIMITS, 0.3)
+    made = record(1.4, [said(1.38, FAULT, "jumped")])
+    assert "stop" not in judged(made.targets.table, made.states, LIMITS, 0.3)
 
 
 def test_a_target_that_a_stop_sends_once_more_before_its_report_is_frozen_already() -> None:
@@ -199,8 +210,8 @@ def test_a_target_that_a_stop_sends_once_more_before_its_report_is_frozen_alread
     targets[:20, 1] += 0.004 * np.arange(20) - 0.08
     targets[20:, 1] = targets[19, 1]
     targets[20, 0] -= 0.015  # in between two ticks
-    assert judged(targets, [Mode(targets[21, 0], STOPPED, "x")], LIMITS, 0.3) == {}
-    assert judged(targets, [Mode(targets[30, 0], HOLDING, "x")], LIMITS, 0.3) != {}
+    assert judged(targets, [said(targets[21, 0], STOPPED, "x")], LIMITS, 0.3) == {}
+    assert judged(targets, [said(targets[30, 0], HOLDING, "x")], LIMITS, 0.3) != {}
 
 
 @pytest.mark.parametrize(("pause_s", "arm_m", "broken"), [(0.2, 0.45, True), (0.5, 0.45, False), (0.5, 0.40, True)])
@@ -216,4 +227,4 @@ def test_after_a_pause_targets_begin_where_the_arm_is(pause_s: float, arm_m: flo
 
 def test_no_stream_at_all_is_no_crash() -> None:
     m = measure(Record(), FAULT_S, 3.0, LIMITS)
-    assert m.outcome == SILENT and m.travel_m == 0.0 and m.rest_s == 0.0 and m.after == ""
+    assert m.outcome == SILENT and m.travel_m == 0.0 and m.rest_s == 0.0 and m.after == IDLE

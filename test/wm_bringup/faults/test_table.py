@@ -16,8 +16,8 @@ from wm_bringup.faults.launched import WmSignal
 from wm_bringup.faults.measure import Measures
 from wm_bringup.faults.run import Result, judge
 from wm_bringup.faults.table import FAULTS, Fault, chosen
-from wm_bringup.pick_place import Outcome
-from wm_core import results
+from wm_bringup.live_run import Outcome
+from wm_core import reports, results
 from wm_core.errors import ConfigError
 
 GOOD = Measures("holding", "why", "holding", 0.3, 0.34, 0.35, 0.4, 0.1, 0.1, 0.02, 0.02, 0.0, 0.001, {}, 0.02, 50.0)
@@ -119,5 +119,5 @@ def test_the_table_lines_up_with_its_head() -> None:
 
 
 def test_json_holds_everything(tmp_path: Path) -> None:
-    results.write_json(tmp_path / "out.json", [Result("some", GOOD, 1, "m", 0, ("f",)).as_json()])
+    results.write_json(tmp_path / "out.json", [reports.as_dict(Result("some", GOOD, 1, "m", 0, ("f",)))])
     assert '"hold_s": 0.3' in (tmp_path / "out.json").read_text()
