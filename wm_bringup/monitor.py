@@ -86,8 +86,7 @@ class Monitor(Node):
         self._target_s = -math.inf  # stamp of the last target
         self.long_steps = 0
         self._stop_asked, self._stopped_s = False, math.inf
-        self._nodes, self._limits, self._target = tuple(nodes), controller.limits, controller.arm.pose_topic
-        self._arm = controller.arm
+        self._nodes, self._limits, self._arm = tuple(nodes), controller.limits, controller.arm
         self._started_s = time.monotonic()
         self._triggers = {name: self.create_client(Trigger, name) for name in ("start", "stop")}
         self._role = role = controller.role
@@ -100,7 +99,8 @@ class Monitor(Node):
             self._listen(String, "sim/scene", self._on_scene, qos.LATCHED)
         self._listen(Image, "camera/image_raw", self._on_frame, qos.SENSOR)
         self._listen(JointTrajectory, f"{role}/plan", self._on_plan, qos.COMMAND)
-        self._listen(PoseStamped, self._target, self._on_target, QoSProfile(depth=COMMAND_DEPTH))
+        if (targets := controller.arm.target_topic()) is not None:
+            self._listen(PoseStamped, targets, self._on_target, QoSProfile(depth=COMMAND_DEPTH))
 
     def _listen(self, kind: type, topic: str, take: Callable[[Any], None], profile: QoSProfile) -> None:
         """Subscribe. Whatever ``take`` raises is the message's fault and ends nothing."""
@@ -133,8 +133,8 @@ class Monitor(Node):
         ``ours`` are the nodes that may publish, one each. A publisher may be discovered before its name is; until then
         the name is :data:`UNKNOWN`.
         """
-        role = self._role
-        for topic in (self._target, f"{role}/plan", f"{role}/status", "latent", "controller/state"):
+        role, commands = self._role, self._arm.outputs().values()
+        for topic in (*commands, f"{role}/plan", f"{role}/status", "latent", "controller/state"):
             names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
             for name in ours:
                 if name in names:
