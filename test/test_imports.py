@@ -49,6 +49,8 @@ def test_all_are_kept(tree: Path) -> None:
         ("wm_planner/optimisers/cem.py", "import rclpy", "know ROS"),
         ("wm_controller/controller.py", "from std_msgs.msg import String", "know ROS"),
         ("wm_controller/envelope.py", "from wm_ros import qos", "know ROS"),
+        ("wm_controller/node_config.py", "from .arms.pose_stream import PoseStreamConfig", "know ROS"),
+        ("wm_controller/envelope.py", "import wm_controller.arms.grippers.franka", "know ROS"),
         ("wm_planner/planner.py", "from .sight import Sight", "know ROS"),
         ("wm_training/train.py", "import wm_sim.sim_arm_node", "know ROS"),
         ("wm_planner/planner.py", "import torch", "has its room"),

@@ -70,7 +70,7 @@ class Cell:
         settings: parameters by node, above all files: ``{"planner": {"optimiser.samples": 128}}``.
         launcher_pid: process by whose life the controller may move the arm; 0: its parent.
         launcher_heartbeat: whether that process publishes ``launcher/heartbeat``, without which nothing moves.
-        drop_guards: names of :data:`wm_bringup.guards.GUARDS` that the configuration may drop or loosen.
+        drop_guards: names of :func:`wm_bringup.guards.table` that the configuration may drop or loosen.
     """
 
     mode: str
@@ -174,7 +174,8 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
     for spec in nodes:
         configuration(spec)
     if cell.dry_run:  # above all that anybody says; what would be refused without it was refused
-        nodes[-1] = replace(nodes[-1], parameters={**nodes[-1].parameters, **_DRY_RUN})
+        said = {key: value for key, value in nodes[-1].parameters.items() if key.partition(".")[0] != "arm"}
+        nodes[-1] = replace(nodes[-1], parameters={**said, **_DRY_RUN})
     unplanned = brain == "planner" and not files["planner"]
     return Graph(tuple(nodes), prepare, (_NO_PLANNER_PRESET,) if unplanned else ())
 
@@ -188,7 +189,7 @@ def _check_guards(cell: Cell, arm: Path, controller: ControllerNodeConfig, ours:
         raise ConfigError(guards.simulators(str(arm)))
     if of_simulator:
         if cell.drop_guards:
-            guards.known(cell.drop_guards)
+            guards.known(cell.drop_guards, guards.table(controller, controller))
             raise ConfigError(f"the guard {cell.drop_guards[0]} is of a real arm; leave out --drop-guard in simulation")
         return
     preset = parameters.build(ControllerNodeConfig, {CONFIG_PARAMETER: str(arm), **ours}, "controller")
@@ -220,7 +221,7 @@ def effective(graph: Graph) -> dict[str, list[Setting]]:
 #: The place of a value that no file says.
 GIVEN = "given"
 #: Whatever its preset says, the controller of a dry run has an arm that moves nothing.
-_DRY_RUN = {"arm.kind": "none"}
+_DRY_RUN = {"arm.kind": "dry_run"}
 #: Parameters that no setting may replace: with them the files' layers, or the watch over the launcher, would be gone.
 _OURS = (CONFIG_PARAMETER, SETTINGS_PARAMETER, "role", "launcher_pid", "launcher_heartbeat")
 #: The stand-in has no franka_msgs to report its mode and errors with, and says the same as JSON.

@@ -7,8 +7,10 @@ topic on which nothing is said. So the final configuration is compared with the 
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from wm_controller.node_config import ControllerNodeConfig
@@ -22,31 +24,32 @@ from . import presets
 Kept = Callable[[ControllerNodeConfig, ControllerNodeConfig], bool]
 
 #: Limits by their key in controller.yaml: those that are tighter where they are lower, and where they are higher. The
-#: workspace box is so axis by axis.
+#: workspace box is so axis by axis. Arms have more of their own: :meth:`wm_controller.arms.ArmConfig.caps`.
 LOWER = (
     *("force_hold_n", "force_stop_n", "torque_hold_nm", "torque_stop_nm"),
     *("execute_steps", "plan_max_age_s", "heartbeat_s", "max_condition"),
     *(f"limits.{name}" for name in (*CEILING, "box_max_m")),
-    *("arm.twist.target_timeout_s", "arm.gripper.speed_m_s", "arm.gripper.force_n"),
 )
 HIGHER = ("joint_margin_rad", "limits.box_min_m")
 LIMITS = (*LOWER, *HIGHER)
 #: What the limits are about: the joints of one robot, one way to move it, and the TCP of one tool. Another one belongs
-#: into a preset of its own.
-SAME = ("robot", "arm.kind", "arm.tcp_m_rad", "measured.tcp_m_rad")
+#: into a preset of its own. Arms have more of their own: :meth:`wm_controller.arms.ArmConfig.fixed`.
+SAME = ("robot", "arm.kind", "measured.tcp_m_rad")
 
 
 def value(config: Any, key: str) -> Any:
-    """What ``config`` has at a key such as "limits.speed_m_s"."""
-    return operator.attrgetter(key)(config)
+    """What ``config`` has at a key such as "limits.speed_m_s"; None if it is of a kind without that key."""
+    for name in key.split("."):
+        config = getattr(config, name, None)
+    return config
 
 
 def _no_looser(key: str) -> Kept:
     """A limit; null switches one off."""
-    within = operator.le if key in LOWER else operator.ge
+    within = operator.ge if key in HIGHER else operator.le
 
     def kept(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> bool:
-        had, has = value(preset, key), value(final, key)
+        had, has = _had(preset, final, key), value(final, key)
         if had is None or has is None:
             return had is None
         pairs = zip(has, had, strict=True) if isinstance(had, tuple) else [(has, had)]
@@ -55,10 +58,20 @@ def _no_looser(key: str) -> Kept:
     return kept
 
 
+def _had(preset: ControllerNodeConfig, final: ControllerNodeConfig, key: str) -> Any:
+    """A limit of the preset; where its arm is of a kind without that limit, the default of the final arm."""
+    of_arm = key.removeprefix("arm.")
+    if of_arm == key or of_arm in preset.arm.caps():
+        return value(preset, key)
+    section, _, name = key.rpartition(".")
+    default = next(field.default for field in dataclasses.fields(value(final, section)) if field.name == name)
+    return -math.inf if default is dataclasses.MISSING else default
+
+
 def _same(key: str) -> Kept:
     """One of :data:`SAME`; where nothing is moved, it does not matter how."""
     return lambda preset, final: (
-        value(preset, key) in (None, value(final, key)) or (final.arm.kind == "none" and key.startswith("arm."))
+        value(preset, key) in (None, value(final, key)) or (not final.arm.moves and key.startswith("arm."))
     )
 
 
@@ -80,7 +93,7 @@ def _alone(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> bool:
     return set(final.measured.shared_topics) <= set(preset.measured.shared_topics)
 
 
-#: By the key of controller.yaml that holds it.
+#: What watches over any arm, by the key of controller.yaml that holds it.
 GUARDS: dict[str, Kept] = {
     **{key: _no_looser(key) for key in LIMITS},
     **{key: _same(key) for key in SAME},
@@ -106,6 +119,16 @@ FRANKA = (
 )
 
 
+def table(preset: ControllerNodeConfig, final: ControllerNodeConfig) -> dict[str, Kept]:
+    """:data:`GUARDS`, and those that the final arm has of its own."""
+    fixed = set(preset.arm.fixed()) & set(final.arm.fixed())  # an arm of another kind is refused as such
+    return {
+        **GUARDS,
+        **{key: _no_looser(key) for key in (f"arm.{name}" for name in final.arm.caps())},
+        **{key: _same(key) for key in (f"arm.{name}" for name in sorted(fixed))},
+    }
+
+
 def _has(final: ControllerNodeConfig, name: str) -> bool:
     section, _, input_ = name.rpartition(".")
     return input_ in final.require if section == "require" else value(final, name) is not None
@@ -113,9 +136,8 @@ def _has(final: ControllerNodeConfig, name: str) -> bool:
 
 def dropped(preset: ControllerNodeConfig, final: ControllerNodeConfig, offered: Sequence[str] = FRANKA) -> list[str]:
     """The names of the guards that ``final`` lacks or has looser than ``preset``; ``offered`` it must have anyway."""
-    return [
-        name for name, kept in GUARDS.items() if not kept(preset, final) or (name in offered and not _has(final, name))
-    ]
+    guards = table(preset, final).items()
+    return [name for name, kept in guards if not kept(preset, final) or (name in offered and not _has(final, name))]
 
 
 def check(
@@ -131,14 +153,15 @@ def check(
     an allowance that is not needed: who gives it believes a guard to be off that is on. Where guards are ``offered``,
     a copy of the simulator's arm is refused as such: it has none to restore.
     """
-    known(allowed)
+    known(allowed, table(preset, final))
     missing = dropped(preset, final, offered)
     if unasked := [name for name in missing if name not in allowed]:
         if offered and not _foreign(final):
             raise ConfigError(simulators(source))
         plural = "s" if len(unasked) > 1 else ""
         flags = " ".join(f"--drop-guard {name}" for name in unasked)
-        values = [(name, value(preset, name), value(final, name)) for name in unasked if name in (*LIMITS, *SAME)]
+        compared = [name for name in unasked if name in (*LIMITS, *SAME) or name not in GUARDS]
+        values = [(name, value(preset, name), value(final, name)) for name in compared]
         changed = ", ".join(f"{name} = {has} in place of {had}" for name, had, has in values if None not in (had, has))
         raise ConfigError(
             f"the configuration drops the guard{plural} {', '.join(unasked)}, which {source} or a Franka's driver "
@@ -150,11 +173,11 @@ def check(
         raise ConfigError(f"the guard {name} is not dropped by the configuration; leave out --drop-guard {name}")
 
 
-def known(names: Sequence[str]) -> None:
-    """Raises ConfigError on a name that is none of :data:`GUARDS`."""
+def known(names: Sequence[str], guards: Collection[str]) -> None:
+    """Raises ConfigError on a name that is none of ``guards``, those of :func:`table`."""
     for name in names:
-        if name not in GUARDS:
-            raise ConfigError(unknown("guard", name, GUARDS))
+        if name not in guards:
+            raise ConfigError(unknown("guard", name, guards))
 
 
 def check_simulated(final: ControllerNodeConfig, source: str) -> None:
@@ -181,10 +204,10 @@ def simulators(source: str) -> str:
 def _foreign(final: ControllerNodeConfig) -> str:
     """The first key by which ``final`` speaks or listens to another arm than the simulated one; "" if none does."""
     keys = [f"measured.{name}_topic" for name in ("pose", "wrench", "gripper", "joints", "robot")]
-    if final.arm.kind != "none":
-        keys += ["arm.kind", "arm.pose_topic", *([] if final.arm.gripper.kind == "none" else _GRIPPER)]
+    if final.arm.moves:
+        gripper = ["gripper.kind"] if value(final.arm, "gripper.moves") else []
+        keys += [f"arm.{key}" for key in ("kind", *gripper, *final.arm.outputs())]
     return next((key for key in keys if value(final, key) != value(_SIMULATED, key)), "")
 
 
 _SIMULATED = ControllerNodeConfig()  # the defaults are the simulated arm's
-_GRIPPER = ("arm.gripper.kind", "arm.gripper.topic")

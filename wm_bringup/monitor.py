@@ -84,8 +84,7 @@ class Monitor(Node):
         self._target_s = -math.inf  # stamp of the last target
         self.long_steps = 0
         self._stop_asked, self._stopped_s = False, math.inf
-        self._nodes, self._limits, self._target = tuple(nodes), controller.limits, controller.arm.pose_topic
-        self._arm = controller.arm
+        self._nodes, self._limits, self._arm = tuple(nodes), controller.limits, controller.arm
         self._started_s = time.monotonic()
         self._triggers: dict[str, Client] = {}
         self._role = role = controller.role
@@ -98,8 +97,8 @@ class Monitor(Node):
             self._listen(topics.SCENE, self._on_scene)
         self._listen(topics.CAMERA, self._on_frame)
         self._listen(topics.plan(role), self._on_plan)
-        target = replace(topics.TARGET, name=self._target)
-        self._listen(target, self._on_target, QoSProfile(depth=COMMAND_DEPTH))
+        if (targets := controller.arm.target_topic()) is not None:
+            self._listen(replace(topics.TARGET, name=targets), self._on_target, QoSProfile(depth=COMMAND_DEPTH))
 
     def _listen(self, topic: Topic, take: Callable[[Any], None], profile: QoSProfile | None = None) -> None:
         """Subscribe. Whatever ``take`` raises is the message's fault and ends nothing."""
@@ -133,7 +132,7 @@ class Monitor(Node):
         the name is :data:`UNKNOWN`.
         """
         ours_alone = topics.plan(self._role), topics.status(self._role), topics.LATENT, topics.STATE
-        for topic in (self._target, *(topic.name for topic in ours_alone)):
+        for topic in (*self._arm.outputs().values(), *(topic.name for topic in ours_alone)):
             names = [info.node_name for info in self.get_publishers_info_by_topic(topic)]
             for name in ours:
                 if name in names:

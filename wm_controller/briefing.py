@@ -27,7 +27,6 @@ def briefing(node: WmNode[ControllerNodeConfig], launcher_pid: int) -> str:
     box = ", ".join(
         f"{axis} {low:g} to {high:g}" for axis, low, high in zip("xyz", m.box_min_m, m.box_max_m, strict=True)
     )
-    arm = "none: nothing moves" if c.arm.kind == "none" else f"{c.arm.kind}; gripper {c.arm.gripper.kind}"
     services = (f"{service.service_name}" for service in node.services if service.srv_type is Trigger)
     joints = "not watched" if c.robot is None else f"of a {c.robot}, {c.joint_margin_rad:g} rad off their ends"
     heartbeat = ", and its heartbeat" if c.launcher_heartbeat else ""
@@ -35,7 +34,7 @@ def briefing(node: WmNode[ControllerNodeConfig], launcher_pid: int) -> str:
         (
             "before anything moves, check:",
             f"configuration: {'; above it '.join(params.sources(node)) or 'the defaults of the code'}",
-            f"arm: {arm}",
+            f"arm: {c.arm.summary()}",
             f"box for the TCP in '{c.base_frame}', m: {box}",
             f"at most: {m.speed_m_s:g} m/s, {m.rot_speed_rad_s:g} rad/s, {m.step_m:g} m and {m.step_rad:g} rad a step, "
             f"{m.tilt_rad:g} rad from straight down",

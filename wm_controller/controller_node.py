@@ -19,7 +19,6 @@ from wm_ros.endpoints import publisher
 from wm_ros.node import WmNode, report_to_msg
 from wm_ros.run import run_node
 
-from .arms import make_arm
 from .briefing import Readiness, briefing
 from .clocks import Clocks
 from .controller import Controller
@@ -47,9 +46,9 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
     def __init__(self) -> None:
         super().__init__("controller", ControllerNodeConfig)
         c = self.config
-        self._controller = Controller(c, moves=c.arm.kind != "none")
+        self._controller = Controller(c, moves=c.arm.moves)
         self._clocks = Clocks(self, self._controller)
-        self._arm = make_arm(self, c.base_frame, c.arm, c.limits)
+        self._arm = c.arm.make(self, c.base_frame, c.limits)
         self._state = publisher(self, STATE)
         self._mode: Mode | None = None
         self._reason, self._shown_s = "", 0.0  # as last published, ...
@@ -58,7 +57,7 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         # Calls that wait are served in the order in which the services were made, also those of a suspended process.
         for name, answer in ((STOP, self._on_stop), (START, self._on_start), (RESUME, self._on_resume)):
             self.create_service(Trigger, name, answer)
-        self._outputs = (*self._arm.outputs(), STATE.name)
+        self._outputs = (*c.arm.outputs().values(), STATE.name)
         self._peers = Peers(self, self._controller, self._outputs, self._clocks.steady_s)
         self._senses = Senses(self, self._controller, self._clocks, self._peers.plan_troubles, self._arm.take_state)
         self.create_timer(1.0 / c.rate_hz, self._tick)

@@ -8,7 +8,7 @@ from wm_core.errors import ConfigError, quoted
 from wm_core.measured import MeasuredConfig
 from wm_core.topics import STATE
 
-from .arms import ArmConfig
+from .arms import ARMS, ArmConfig
 from .interface import ControllerConfig
 
 
@@ -16,7 +16,7 @@ from .interface import ControllerConfig
 class ControllerNodeConfig(ControllerConfig):
     """Parameters of controller_node: those of the core, and the arm's topics."""
 
-    arm: ArmConfig = field(default_factory=ArmConfig)
+    arm: ArmConfig = field(default_factory=lambda: ARMS.load("pose_stream")())
     measured: MeasuredConfig = field(default_factory=MeasuredConfig)
     #: Process whose end or suspension stops the arm; 0: the one that started the node.
     launcher_pid: int = 0
@@ -31,16 +31,12 @@ class ControllerNodeConfig(ControllerConfig):
 
     def _check_topics(self) -> None:
         """What is sent to the arm has a topic that nobody else speaks on, this node in another voice included."""
-        arm, m = self.arm, self.measured
-        sent = {"arm.pose_topic": arm.pose_topic} if arm.kind != "none" else {}
-        if arm.kind == "twist_stream":
-            sent["arm.twist.topic"] = arm.twist.topic
-        if arm.kind != "none" and arm.gripper.kind == "position":
-            sent["arm.gripper.topic"] = arm.gripper.topic
         topics = {STATE.name: "the controller itself"}
         for name in ("pose", "wrench", "gripper", "joints", "robot"):
-            topics[getattr(m, f"{name}_topic").removeprefix("/")] = f"measured.{name}_topic"
-        for key, topic in sent.items():
+            topics[getattr(self.measured, f"{name}_topic").removeprefix("/")] = f"measured.{name}_topic"
+        for key, topic in self.arm.outputs().items():
             if other := topics.get(topic.removeprefix("/")):
-                raise ConfigError(f"{key} = {quoted(topic)} is also the topic of {other}; give each a topic of its own")
-            topics[topic.removeprefix("/")] = key
+                raise ConfigError(
+                    f"arm.{key} = {quoted(topic)} is also the topic of {other}; give each a topic of its own"
+                )
+            topics[topic.removeprefix("/")] = f"arm.{key}"

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from wm_bringup import graph, guards, paths, presets
+from wm_controller.arms import ARMS, ArmConfig
+from wm_controller.arms.grippers import GRIPPERS
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core import parameters
 from wm_core.config import load, merge
@@ -36,6 +38,13 @@ BESIDES = {
     "measured.wrench_topic": ["require.wrench"],
     "measured.joints_topic": ["require.joints"],
 }
+
+
+def every_arm() -> list[ArmConfig]:
+    """One of each kind, and a pose stream with each kind of gripper."""
+    return [ARMS.load(name)() for name in ARMS] + [
+        ARMS.load("pose_stream")(gripper=GRIPPERS.load(name)()) for name in GRIPPERS
+    ]
 
 
 def declare(mode: str = "real", **options) -> graph.Graph:
@@ -137,8 +146,10 @@ def test_an_allowance_that_is_not_needed_or_not_known_is_refused() -> None:
 
 
 def test_every_guard_is_tried() -> None:
-    tried = {*WITHOUT, *LOOSER, *guards.SAME}
-    assert set(guards.GUARDS) - tried == {"require.robot", "require.planner", "require.encoder"}
+    tried = {*WITHOUT, *LOOSER, *guards.SAME, "arm.tcp_m_rad"}
+    kinds = [ControllerNodeConfig(arm=arm) for arm in every_arm()]
+    table = {name for config in kinds for name in guards.table(config, config)}
+    assert table - tried == {"require.robot", "require.planner", "require.encoder"}
 
 
 @pytest.mark.parametrize("arm", [name for name in presets.arms() if name != "sim"])
@@ -250,7 +261,7 @@ def test_the_limits_are_about_one_way_to_move_one_tool(name: str, other: Any, tm
 
 
 def test_where_nothing_is_moved_it_does_not_matter_how() -> None:
-    assert declare(arm="fr3_servo", settings={"controller": {"arm.kind": "none"}}).nodes
+    assert declare(arm="fr3_servo", settings={"controller": {"arm.kind": "dry_run"}}).nodes
 
 
 def test_a_preset_of_ones_own_sets_its_own_baseline(own: str) -> None:
@@ -266,10 +277,14 @@ def test_every_number_of_the_controller_is_a_limit_or_known_to_be_none() -> None
             if first is None or (isinstance(first, (int, float)) and not isinstance(first, bool)):
                 yield key
 
-    none = {"rate_hz", "launcher_pid", "arm.twist.gain_per_s", *guards.SAME} - {"arm.kind"}
+    none = {"rate_hz", "launcher_pid", "arm.twist.gain_per_s", "arm.tcp_m_rad", *guards.SAME} - {"arm.kind"}
     none |= {"arm.gripper.open", "arm.gripper.closed", "measured.joint_prefix"}
     none |= {"measured.gripper.open", "measured.gripper.closed", "measured.gripper.slack"}
-    assert set(numbers(dataclasses.asdict(ControllerNodeConfig()))) == {*guards.LIMITS, *none}
+    found, caps = set(), set()
+    for arm in every_arm():
+        found |= set(numbers(dataclasses.asdict(ControllerNodeConfig(arm=arm))))
+        caps |= {f"arm.{key}" for key in arm.caps()}
+    assert found == {*guards.LIMITS, *caps, *none}
 
 
 @pytest.mark.parametrize("arm", [name for name in presets.arms() if name != "sim"])

@@ -163,7 +163,7 @@ def test_parameters_arrive_as_they_were_meant(launch: Launch, cell: list[str], t
     (odd / "planner.yaml").write_text("proposal: null\n")
     found = launch(*cell, f"config:={odd}", "dry_run:=true")
     assert f"- '{odd}/planner.yaml'" in found.params["planner_node"]
-    assert "kind: none" in found.params["controller_node"] or "arm.kind: none" in found.params["controller_node"]
+    assert "arm.kind: dry_run" in found.params["controller_node"]
     assert "launcher_pid" in found.params["controller_node"]
 
 

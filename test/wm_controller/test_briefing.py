@@ -42,10 +42,10 @@ def test_it_names_files_limits_and_what_everything_is_called_in_truth(context: N
 
 
 def test_it_says_what_is_not_there(context: None) -> None:
-    lines = say("-p", "arm.kind:=none")
-    assert lines["arm"] == "none: nothing moves"
+    lines = say("-p", "arm.kind:=dry_run")
+    assert lines["arm"] == "dry_run: nothing moves"
     assert (lines["contact"], lines["joints"]) == ("not looked at", "not watched")
-    assert lines["configuration"] == "arm.kind = none"
+    assert lines["configuration"] == "arm.kind = dry_run"
 
 
 def test_it_is_ready_once_and_says_what_is_missing_only_if_that_takes_long() -> None:

@@ -54,9 +54,9 @@ class Rig:
         self.events: list[str] = []
         self.twists: list[float] = []
         arm = self.node._arm
-        arm._poses.publish = lambda msg: self.sent.append(convert.msg_to_pose(msg))  # type: ignore[attr-defined]
+        arm._poses._publisher.publish = lambda msg: self.sent.append(convert.msg_to_pose(msg))  # type: ignore[attr-defined]
         if "arm.kind:=twist_stream" in parameters:
-            arm._twists.publish = lambda msg: self.twists.append(msg.twist.linear.x)  # type: ignore[attr-defined]
+            arm._twists._publisher.publish = lambda msg: self.twists.append(msg.twist.linear.x)  # type: ignore[attr-defined]
         stop = arm.stop
 
         def stops(at_once: bool = True) -> None:

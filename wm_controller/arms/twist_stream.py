@@ -5,41 +5,75 @@ What is sent is decided in twist_law.py.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
 import numpy as np
-from geometry_msgs.msg import PoseStamped, TwistStamped
 from numpy.typing import ArrayLike
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
-from rclpy.node import Node
 
 from wm_core.limits import Limits
 from wm_core.measured import driven
-from wm_ros import convert, qos
+from wm_core.pose import Array
 from wm_ros.clock import steady_s
 
 from ..spatial import Vec
+from ..twist_law import TwistConfig, TwistLaw
 from .base import Arm
-from .config import ArmConfig
-from .grippers.base import Gripper
-from .topics import unheard
-from .twist_law import TwistLaw
+from .grippers import Gripper
+from .pose_stream import PoseStreamConfig
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+    from wm_ros.commands import Poses, Twists
+
+
+@dataclass(frozen=True)
+class TwistStreamConfig(PoseStreamConfig):
+    """``twist`` is what the arm follows; ``pose_topic`` carries the target TCP poses for whoever records or judges."""
+
+    kind: str = "twist_stream"
+    twist: TwistConfig = field(default_factory=TwistConfig)
+
+    def make(self, node: Node, base_frame: str, limits: Limits) -> TwistStream:
+        """See :meth:`ArmConfig.make`; the ``limits`` bound the twists."""
+        from rclpy.clock import Clock
+        from rclpy.clock_type import ClockType
+
+        from wm_ros.commands import Poses, Twists
+
+        twists, poses = Twists(node, self.twist.topic, base_frame), Poses(node, self.pose_topic, base_frame)
+        arm = TwistStream(self, limits, twists, poses, self.gripper.make(node))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # one that nobody can set or stop
+        node.create_timer(self.twist.target_timeout_s / 2, arm.watch, clock=steady)
+        return arm
+
+    def outputs(self) -> dict[str, str]:
+        """See :meth:`ArmConfig.outputs`."""
+        return {"twist.topic": self.twist.topic, **super().outputs()}
+
+    def caps(self) -> tuple[str, ...]:
+        """See :meth:`ArmConfig.caps`."""
+        return ("twist.target_timeout_s", *super().caps())
+
+    def tcp(self, sent: Array) -> Array:
+        """See :meth:`ArmConfig.tcp`."""
+        return sent
 
 
 class TwistStream(Arm):
-    """Publishes TwistStamped in ``base_frame``, and the targets themselves for whoever records or judges them.
+    """Sends ``twists`` and, for whoever records or judges them, the targets themselves as ``poses``.
 
     The twist is that of the frame which the interface drives, in the axes of the base. The receiver must have a
     timeout of its own (MoveIt Servo: ``incoming_command_timeout``): of a process that died nobody sends the zero.
     """
 
-    def __init__(self, node: Node, base_frame: str, config: ArmConfig, gripper: Gripper, limits: Limits) -> None:
-        self._node, self._config, self._base_frame, self._gripper = node, config, base_frame, gripper
+    def __init__(
+        self, config: TwistStreamConfig, limits: Limits, twists: Twists, poses: Poses, gripper: Gripper
+    ) -> None:
+        self._config, self._twists, self._poses, self._gripper = config, twists, poses, gripper
         self._law = TwistLaw(config.twist, limits)
         self._tcp = np.zeros(6)  # as last sent
-        self._twists = node.create_publisher(TwistStamped, config.twist.topic, qos.COMMAND)
-        self._poses = node.create_publisher(PoseStamped, config.pose_topic, qos.COMMAND)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # one that nobody can set or stop
-        node.create_timer(config.twist.target_timeout_s / 2, self._watch, clock=steady)
 
     def take_state(self, pose6: ArrayLike, stamp_s: float) -> None:
         self._law.take_state(pose6, stamp_s)
@@ -47,8 +81,8 @@ class TwistStream(Arm):
     def send_pose(self, pose6: ArrayLike, now_s: float, stamp_s: float, holding: bool = False) -> None:
         linear, angular = self._law.twist(pose6, now_s, holding)
         self._tcp = np.asarray(pose6, dtype=np.float64)
-        self._publish(linear, angular)
-        self._poses.publish(convert.pose_to_msg(pose6, convert.s_to_stamp(stamp_s), self._base_frame))
+        self._send(linear, angular)
+        self._poses.send(pose6, stamp_s)
 
     def send_gripper(self, value: float) -> None:
         self._gripper.send(value)
@@ -58,19 +92,21 @@ class TwistStream(Arm):
 
     def rest(self, now_s: float) -> None:
         if self._law.moving:
-            self._publish(*self._law.rest(now_s))
+            self._send(*self._law.rest(now_s))
 
     def stop(self, at_once: bool = True) -> None:
         """Zero twist at once: the receiver's own limits decide how it brakes."""
         if at_once:
-            self._publish(*self._law.stop())
+            self._send(*self._law.stop())
         self._gripper.stop()
 
-    def outputs(self) -> tuple[str, ...]:
-        return (self._config.twist.topic, self._config.pose_topic, *self._gripper.outputs())
+    def watch(self) -> None:
+        """To be called at least twice within ``target_timeout_s``: stops the arm where no target follows a twist."""
+        if self._law.overdue(steady_s()):
+            self._send(*self._law.stop())
 
     def state(self) -> str:
-        return unheard(self._twists, "is the arm's controller active?") or self._gripper.state()
+        return self._twists.unheard("is the arm's controller active?") or self._gripper.state()
 
     def _at_driven(self, linear: Vec, angular: Vec) -> Vec:
         """The velocity of the driven frame's origin when that of the TCP is ``linear``: one rigid body."""
@@ -80,13 +116,8 @@ class TwistStream(Arm):
         x, y, z = (np.asarray(linear) + np.cross(angular, lever)).tolist()
         return (x, y, z)
 
-    def _watch(self) -> None:
-        if self._law.overdue(steady_s()):
-            self._publish(*self._law.stop())
+    def _send(self, linear: Vec, angular: Vec) -> None:
+        self._twists.send(self._at_driven(linear, angular), angular)
 
-    def _publish(self, linear: Vec, angular: Vec) -> None:
-        message = TwistStamped()
-        message.header.stamp, message.header.frame_id = self._node.get_clock().now().to_msg(), self._base_frame
-        v, w = message.twist.linear, message.twist.angular
-        (v.x, v.y, v.z), (w.x, w.y, w.z) = self._at_driven(linear, angular), angular
-        self._twists.publish(message)
+
+KIND = TwistStreamConfig

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from wm_controller import controller, interface, resumes, steps, supervisor, watch
-from wm_controller.arms.twist_law import TwistLaw
 from wm_controller.controller import Command, Controller
 from wm_controller.envelope import Envelope
 from wm_controller.following import Following
@@ -25,6 +24,7 @@ from wm_controller.resumes import Resumes
 from wm_controller.spatial import euler
 from wm_controller.steps import Steps
 from wm_controller.target import Target
+from wm_controller.twist_law import TwistLaw
 from wm_controller.watch import Watch
 from wm_core.limits import Limits
 

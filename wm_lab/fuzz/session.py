@@ -10,11 +10,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from wm_controller.arms.config import TwistConfig
-from wm_controller.arms.twist_law import TwistLaw
 from wm_controller.controller import ArmState, Controller, ControllerConfig, Plan
 from wm_controller.inputs import StampClock
 from wm_controller.monitor import SILENT_S, EnvelopeMonitor
+from wm_controller.twist_law import TwistConfig, TwistLaw
 from wm_core.errors import ConfigError
 from wm_core.limits import BOX_CEILING_MAX_M, BOX_CEILING_MIN_M, CEILING, JOINTS_RAD, Limits
 from wm_core.robot_health import RobotHealth

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from wm_controller.arms import ArmConfig
-from wm_controller.controller import ControllerConfig
+from wm_controller.arms.pose_stream import PoseStreamConfig
+from wm_controller.node_config import ControllerNodeConfig as Preset
 from wm_core import config
 from wm_core.config import read_yaml
 from wm_core.limits import Limits
@@ -20,14 +19,6 @@ from wm_core.pose import FLANGE_FROM_HAND_TCP_M_RAD
 FILES = sorted((Path(__file__).parents[3] / "config" / "arms").glob("*.yaml"))
 REAL = [file for file in FILES if file.stem != "sim"]
 TARGET = np.array([0.5, 0.1, 0.2, math.pi, 0.0, 0.3])
-
-
-@dataclasses.dataclass(frozen=True)
-class Preset(ControllerConfig):
-    """What controller_node reads."""
-
-    arm: ArmConfig = dataclasses.field(default_factory=ArmConfig)
-    measured: MeasuredConfig = dataclasses.field(default_factory=MeasuredConfig)
 
 
 def load(name: str | Path) -> Preset:
@@ -79,7 +70,7 @@ def test_a_real_arm_reports_through_frankas_broadcaster(file: Path) -> None:
 
 
 def test_sim_spells_out_the_defaults() -> None:
-    assert load("sim").arm == ArmConfig() and load("sim").measured == MeasuredConfig()
+    assert load("sim").arm == PoseStreamConfig() and load("sim").measured == MeasuredConfig()
 
 
 def test_crisp_and_its_hand_adapter_run_from_0_closed_to_1_open() -> None:

@@ -1,8 +1,21 @@
-"""The port to a gripper."""
+"""The one shape of every gripper: its configuration, and the port that an arm commands it through."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from wm_core import install
+from wm_core.errors import ConfigError
+from wm_core.kinds import Kinds
+from wm_core.names import check_topic
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+GRIPPERS: Kinds[type[GripperConfig]] = Kinds("gripper", "wm_controller.arms.grippers")
 
 
 class Gripper(ABC):
@@ -31,23 +44,61 @@ class Gripper(ABC):
         It is not begun again afterwards.
         """
 
-    def outputs(self) -> tuple[str, ...]:
-        """The topics that nobody else may publish. Of an action's clients, the graph does not tell."""
-        return ()
-
     def state(self) -> str:
         """What keeps the gripper from following, in one sentence; "" if nothing is known."""
         return ""
 
 
-class NoGripper(Gripper):
-    """An arm without one, or with one that somebody else operates."""
+@dataclass(frozen=True)
+class GripperConfig(ABC):
+    """Which gripper there is, its settings, and what others must know of it. As with arms, only ``make`` knows ROS."""
 
-    def send(self, value: float) -> None:
-        del value
+    KINDS: ClassVar[Kinds[type[GripperConfig]]] = GRIPPERS
+    #: Whether anything moves by it.
+    moves: ClassVar[bool] = True
 
-    def forget(self) -> None:
-        """Nothing is due."""
+    kind: str = "position"
 
-    def stop(self) -> None:
-        """Nothing moves."""
+    @abstractmethod
+    def make(self, node: Node) -> Gripper:
+        """The gripper; its publishers and action clients belong to ``node``. Raises ConfigError as an arm's does."""
+
+    def outputs(self) -> dict[str, str]:
+        """The topics that it publishes and nobody else may, each by its key. Of an action, the graph does not tell."""
+        return {}
+
+    def caps(self) -> tuple[str, ...]:
+        """The keys of its limits that are tighter where they are lower: above a preset they may only be lowered."""
+        return ()
+
+
+@dataclass(frozen=True)
+class ScaledConfig(GripperConfig):
+    """A gripper whose receiver, at ``topic``, takes a number: ``open`` and ``closed`` are what it takes for the ends.
+
+    The default is the simulator's.
+    """
+
+    topic: str = "arm/gripper_command"
+    open: float = 0.0
+    closed: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_topic("the gripper's topic", self.topic)
+        if not math.isfinite(self.open - self.closed) or self.open == self.closed:
+            raise ConfigError("the gripper's open and closed must be two different finite numbers")
+
+    def scaled(self, closedness: float) -> float:
+        """What the receiver takes for 0 open .. 1 closed."""
+        return self.open + closedness * (self.closed - self.open)
+
+
+def lacking(kind: str, package: str) -> ConfigError:
+    """What to raise where the ROS package that a kind of gripper needs is not installed."""
+    return ConfigError(f"a gripper of kind '{kind}' needs the ROS package {package}: {install.ros_package(package)}")
+
+
+def check_positive(name: str, value: float, most: float) -> None:
+    """Raises ConfigError unless a number of the gripper is above 0 and at most ``most``."""
+    if not 0.0 < value <= most:
+        raise ConfigError(f"the gripper's {name} = {value} is outside 0..{most:g}")

@@ -6,35 +6,68 @@ server accepts any number of them. So a goal is sent when the command turns, not
 
 from __future__ import annotations
 
-from rclpy.action.client import ActionClient
-from rclpy.node import Node
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from wm_core import install
 from wm_core.errors import ConfigError
+from wm_core.names import check_topic
 
-from ..config import FRANKA_WIDTH_M, GripperConfig
-from .base import Gripper
-from .goals import Goals
+from .base import Gripper, ScaledConfig, check_positive, lacking
 
-try:
-    from franka_msgs.action import Grasp, Move
-except ImportError:
-    raise ConfigError(
-        f"a gripper of kind 'franka' needs the ROS package franka_msgs: {install.ros_package('franka_msgs')}"
-    ) from None
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
+    from wm_ros.goals import Action, Goals
+
+#: How far the hand opens, and what it holds with for ever (its data sheet).
+WIDTH_M, MAX_FORCE_N = 0.08, 70.0
+#: How fast its fingers go in libfranka's examples.
+MAX_SPEED_M_S = 0.1
 #: By how much the command must turn back before the hand does. The controller lets no smaller change than 0.25 through.
 HYSTERESIS = 0.2
 
 
-class FrankaGripper(Gripper):
-    """Action clients of ``node``: ``config.topic`` is the grasp, ``config.move_topic`` the move."""
+@dataclass(frozen=True)
+class FrankaConfig(ScaledConfig):
+    """``topic`` names the grasp action, ``move_topic`` the move; ``open`` and ``closed`` are widths, m."""
 
-    def __init__(self, node: Node, config: GripperConfig) -> None:
-        self._config = config
-        self._grasp = ActionClient(node, Grasp, config.topic)
-        self._move = ActionClient(node, Move, config.move_topic)
-        self._goals = Goals(preempt=False)
+    kind: str = "franka"
+    topic: str = "franka_gripper/grasp"
+    move_topic: str = "franka_gripper/move"
+    open: float = WIDTH_M
+    closed: float = 0.0
+    speed_m_s: float = 0.05
+    force_n: float = 20.0  # enough for 0.5 kg, and bearable for a finger
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_topic("the gripper's move_topic", self.move_topic)
+        if not 0.0 <= self.closed < self.open <= WIDTH_M:
+            raise ConfigError(f"a Franka hand's width must be 0 <= closed < open <= {WIDTH_M} m")
+        check_positive("speed_m_s", self.speed_m_s, MAX_SPEED_M_S)
+        check_positive("force_n", self.force_n, MAX_FORCE_N)
+
+    def make(self, node: Node) -> FrankaGripper:
+        """See :meth:`GripperConfig.make`."""
+        from wm_ros.goals import Action, Goals
+
+        try:
+            from franka_msgs.action import Grasp, Move
+        except ImportError:
+            raise lacking(self.kind, "franka_msgs") from None
+        grasp, move = Action(node, Grasp, self.topic), Action(node, Move, self.move_topic)
+        return FrankaGripper(self, grasp, move, Goals(preempt=False))
+
+    def caps(self) -> tuple[str, ...]:
+        """See :meth:`GripperConfig.caps`."""
+        return "speed_m_s", "force_n"
+
+
+class FrankaGripper(Gripper):
+    """Sends ``goals`` for ``grasp`` and ``move``."""
+
+    def __init__(self, config: FrankaConfig, grasp: Action, move: Action, goals: Goals) -> None:
+        self._config, self._grasp, self._move, self._goals = config, grasp, move, goals
         self.forget()
 
     def forget(self) -> None:
@@ -59,11 +92,11 @@ class FrankaGripper(Gripper):
         c = self._config
         if closing:
             # Any width counts as grasped: what it is that stands between the fingers is not known here.
-            goal = Grasp.Goal(width=c.closed, speed=c.speed_m_s, force=c.force_n)
-            goal.epsilon.inner = goal.epsilon.outer = FRANKA_WIDTH_M
+            goal = self._grasp.goal(width=c.closed, speed=c.speed_m_s, force=c.force_n)
+            goal.epsilon.inner = goal.epsilon.outer = WIDTH_M
             self._goals.send(self._grasp, goal)
         else:
-            self._goals.send(self._move, Move.Goal(width=c.open, speed=c.speed_m_s))
+            self._goals.send(self._move, self._move.goal(width=c.open, speed=c.speed_m_s))
 
     def stop(self) -> None:
         """A grasp that has ended goes on squeezing."""
@@ -71,7 +104,8 @@ class FrankaGripper(Gripper):
         self._goals.cancel()
 
     def state(self) -> str:
-        for client, name in ((self._grasp, self._config.topic), (self._move, self._config.move_topic)):
-            if not client.server_is_ready():
-                return f"there is no action {name}; is franka_gripper running, and is this its name?"
-        return self._goals.trouble()
+        missing = (a.missing("is franka_gripper running, and is this its name?") for a in (self._grasp, self._move))
+        return next(filter(None, missing), "") or self._goals.trouble()
+
+
+KIND = FrankaConfig

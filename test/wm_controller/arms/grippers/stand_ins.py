@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import time
 from types import ModuleType, SimpleNamespace
@@ -10,6 +9,8 @@ from typing import ClassVar
 
 import pytest
 from action_msgs.msg import GoalStatus
+
+from wm_ros import goals
 
 
 class Message(SimpleNamespace):
@@ -80,16 +81,12 @@ class Clock:
         monkeypatch.setattr(time, "clock_gettime", lambda _: self.now_s)
 
 
-def install(monkeypatch: pytest.MonkeyPatch, name: str, package: str, actions: dict) -> ModuleType:
-    """``wm_controller.arms.grippers.<name>`` with a stand-in for ``package``."""
+def install(monkeypatch: pytest.MonkeyPatch, package: str, actions: dict) -> None:
+    """A stand-in for the message package ``package``, whose goals go to :class:`Client`."""
     module = ModuleType(f"{package}.action")
     for action, goal in actions.items():
         setattr(module, action, SimpleNamespace(Goal=goal))
     monkeypatch.setitem(sys.modules, package, ModuleType(package))
     monkeypatch.setitem(sys.modules, f"{package}.action", module)
-    monkeypatch.delitem(sys.modules, f"wm_controller.arms.grippers.{name}", raising=False)
-    back_end = importlib.import_module(f"wm_controller.arms.grippers.{name}")
-    del sys.modules[f"wm_controller.arms.grippers.{name}"]  # for good: who imports it next gets the real one
-    monkeypatch.setattr(back_end, "ActionClient", Client)
+    monkeypatch.setattr(goals, "ActionClient", Client)
     Client.ready, Client.made = True, []
-    return back_end

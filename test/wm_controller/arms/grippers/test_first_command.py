@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from stand_ins import Client, Clock, Message, install
 
-from wm_controller.arms import GripperConfig
-from wm_controller.arms.grippers.base import Gripper
-from wm_controller.arms.grippers.position import PositionGripper
+from wm_controller.arms.grippers import Gripper
+from wm_controller.arms.grippers.franka import FrankaConfig
+from wm_controller.arms.grippers.position import PositionConfig
+from wm_controller.arms.grippers.robotiq import RobotiqConfig
 from wm_controller.controller import ArmState, Controller, ControllerConfig, Plan
 from wm_controller.interface import RESUME_SILENCE_S
 
@@ -23,17 +24,15 @@ def franka(monkeypatch: pytest.MonkeyPatch) -> tuple[Gripper, Callable[[], list[
     def goal(**values: float) -> Message:
         return Message(epsilon=Message(inner=0.0, outer=0.0), **values)
 
-    back_end = install(monkeypatch, "franka", "franka_msgs", {"Grasp": goal, "Move": Message})
-    gripper = back_end.FrankaGripper(None, GripperConfig(kind="franka", open=0.08, closed=0.0))
+    install(monkeypatch, "franka_msgs", {"Grasp": goal, "Move": Message})
+    gripper = FrankaConfig().make(None)
     grasp, move = Client.made
     return gripper, lambda: ["close"] * len(grasp.goals) + ["open"] * len(move.goals)
 
 
 def robotiq(monkeypatch: pytest.MonkeyPatch) -> tuple[Gripper, Callable[[], list[str]]]:
-    back_end = install(
-        monkeypatch, "robotiq", "control_msgs", {"GripperCommand": lambda: Message(command=Message(position=0.0))}
-    )
-    gripper = back_end.RobotiqGripper(None, GripperConfig(kind="robotiq", open=0.0, closed=0.8))
+    install(monkeypatch, "control_msgs", {"GripperCommand": lambda: Message(command=Message(position=0.0))})
+    gripper = RobotiqConfig().make(None)
     return gripper, lambda: ["close" if goal.command.position > 0.4 else "open" for goal in Client.made[0].goals]
 
 
@@ -48,7 +47,7 @@ def position(monkeypatch: pytest.MonkeyPatch) -> tuple[Gripper, Callable[[], lis
             sent.append("close" if message.data[0] > 0.5 else "open")
 
     Client.made = []
-    return PositionGripper(Node(), GripperConfig(open=0.0, closed=1.0)), lambda: list(dict.fromkeys(sent))
+    return PositionConfig().make(Node()), lambda: list(dict.fromkeys(sent))
 
 
 class Rig:

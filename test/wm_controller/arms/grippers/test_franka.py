@@ -6,12 +6,8 @@ import pytest
 from action_msgs.msg import GoalStatus
 from stand_ins import Client, Clock, Message, install
 
-from wm_controller.arms import ArmConfig, GripperConfig, make_arm
+from wm_controller.arms.grippers.franka import FrankaConfig
 from wm_core.errors import ConfigError
-
-HAND = GripperConfig(
-    kind="franka", topic="franka_gripper/grasp", move_topic="franka_gripper/move", open=0.08, closed=0.0
-)
 
 
 def grasp_goal(**values) -> Message:
@@ -20,8 +16,8 @@ def grasp_goal(**values) -> Message:
 
 @pytest.fixture
 def hand(monkeypatch: pytest.MonkeyPatch):
-    back_end = install(monkeypatch, "franka", "franka_msgs", {"Grasp": grasp_goal, "Move": Message})
-    gripper = back_end.FrankaGripper(None, HAND)
+    install(monkeypatch, "franka_msgs", {"Grasp": grasp_goal, "Move": Message})
+    gripper = FrankaConfig().make(None)
     gripper.clock = Clock(monkeypatch)
     return gripper
 
@@ -36,7 +32,7 @@ def clients(hand) -> tuple[Client, Client]:
 def test_without_the_message_package_it_says_what_to_install() -> None:
     assert "franka_msgs" not in sys.modules
     with pytest.raises(ConfigError, match=r"needs the ROS package franka_msgs: apt-get install"):
-        make_arm(None, "base", ArmConfig(gripper=HAND))
+        FrankaConfig().make(None)
 
 
 def test_it_closes_with_a_force_and_opens_with_a_move(hand, clients) -> None:

@@ -6,9 +6,8 @@ rclpy = pytest.importorskip("rclpy")
 
 from stand_ins import Clock  # noqa: E402
 
-from wm_controller.arms import GripperConfig  # noqa: E402
-from wm_controller.arms.grippers.base import NoGripper  # noqa: E402
-from wm_controller.arms.grippers.position import REPEAT_S, PositionGripper  # noqa: E402
+from wm_controller.arms.grippers.none import NoGripperConfig  # noqa: E402
+from wm_controller.arms.grippers.position import REPEAT_S, PositionConfig  # noqa: E402
 
 
 class Recorder:
@@ -31,7 +30,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 
 def test_a_change_is_sent_at_once_and_repeated_for_late_joiners(node: Recorder) -> None:
-    gripper = PositionGripper(node, GripperConfig(open=1.0, closed=0.0))
+    gripper = PositionConfig(open=1.0, closed=0.0).make(node)
     for value in (0.0, 0.0, 1.0, 1.0, 0.995, 0.2):
         gripper.send(value)
     assert node.sent == pytest.approx([0.0, 0.8])
@@ -42,7 +41,7 @@ def test_a_change_is_sent_at_once_and_repeated_for_late_joiners(node: Recorder) 
 
 
 def test_nothing_is_sent_before_the_command_moves(node: Recorder) -> None:
-    gripper = PositionGripper(node, GripperConfig())
+    gripper = PositionConfig().make(node)
     for _ in range(3):
         gripper.send(0.375)
         node.clock.now_s += 2 * REPEAT_S
@@ -52,7 +51,7 @@ def test_nothing_is_sent_before_the_command_moves(node: Recorder) -> None:
 
 
 def test_what_was_forgotten_is_neither_repeated_nor_caught_up_with(node: Recorder) -> None:
-    gripper = PositionGripper(node, GripperConfig())
+    gripper = PositionConfig().make(node)
     gripper.send(0.0)
     gripper.send(1.0)
     gripper.forget()
@@ -65,8 +64,9 @@ def test_what_was_forgotten_is_neither_repeated_nor_caught_up_with(node: Recorde
 
 
 def test_an_arm_without_a_gripper() -> None:
-    gripper = NoGripper()
+    config = NoGripperConfig()
+    gripper = config.make(None)
     gripper.send(0.5)
     gripper.stop()
     gripper.forget()
-    assert gripper.state() == "" and gripper.outputs() == ()
+    assert gripper.state() == "" and config.outputs() == {}

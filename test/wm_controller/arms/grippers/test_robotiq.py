@@ -5,10 +5,8 @@ import sys
 import pytest
 from stand_ins import Client, Handle, Message, install
 
-from wm_controller.arms import ArmConfig, GripperConfig, make_arm
+from wm_controller.arms.grippers.robotiq import RobotiqConfig
 from wm_core.errors import ConfigError
-
-ROBOTIQ = GripperConfig(kind="robotiq", topic="robotiq_gripper_controller/gripper_cmd", open=0.0, closed=0.8)
 
 
 @pytest.fixture
@@ -16,8 +14,8 @@ def gripper(monkeypatch: pytest.MonkeyPatch):
     def goal() -> Message:
         return Message(command=Message(position=0.0, max_effort=0.0))
 
-    back_end = install(monkeypatch, "robotiq", "control_msgs", {"GripperCommand": goal})
-    return back_end.RobotiqGripper(None, ROBOTIQ)
+    install(monkeypatch, "control_msgs", {"GripperCommand": goal})
+    return RobotiqConfig().make(None)
 
 
 def sent() -> list[tuple[float, float]]:
@@ -27,7 +25,7 @@ def sent() -> list[tuple[float, float]]:
 def test_without_the_message_package_it_says_what_to_install() -> None:
     assert "control_msgs" not in sys.modules
     with pytest.raises(ConfigError, match=r"needs the ROS package control_msgs: apt-get install"):
-        make_arm(None, "base", ArmConfig(gripper=ROBOTIQ))
+        RobotiqConfig().make(None)
 
 
 def test_closedness_becomes_the_angle_of_the_knuckle(gripper) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from stand_ins import Client, Clock, Message, install
 
-from wm_controller.arms import GripperConfig
-from wm_controller.arms.grippers.base import Gripper
-from wm_controller.arms.grippers.position import PositionGripper
+from wm_controller.arms.grippers import Gripper
+from wm_controller.arms.grippers.franka import FrankaConfig
+from wm_controller.arms.grippers.position import PositionConfig
+from wm_controller.arms.grippers.robotiq import RobotiqConfig
 from wm_lab.fuzz import Session
 
 #: The smallest change of a command that any kind sends on.
@@ -65,8 +66,8 @@ def franka(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> tuple[Gripper, Call
     def goal(**values: float) -> Message:
         return Message(epsilon=Message(inner=0.0, outer=0.0), **values)
 
-    back_end = install(monkeypatch, "franka", "franka_msgs", {"Grasp": goal, "Move": Message})
-    gripper = back_end.FrankaGripper(None, GripperConfig(kind="franka", open=0.08, closed=0.0))
+    install(monkeypatch, "franka_msgs", {"Grasp": goal, "Move": Message})
+    gripper = FrankaConfig().make(None)
     return gripper, lambda: sum(len(client.goals) for client in Client.made)
 
 
@@ -74,8 +75,8 @@ def robotiq(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> tuple[Gripper, Cal
     def goal() -> Message:
         return Message(command=Message(position=0.0, max_effort=0.0))
 
-    back_end = install(monkeypatch, "robotiq", "control_msgs", {"GripperCommand": goal})
-    gripper = back_end.RobotiqGripper(None, GripperConfig(kind="robotiq", open=0.0, closed=0.8))
+    install(monkeypatch, "control_msgs", {"GripperCommand": goal})
+    gripper = RobotiqConfig().make(None)
     return gripper, lambda: len(Client.made[0].goals)
 
 
@@ -91,7 +92,7 @@ def position(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> tuple[Gripper, Ca
 
     Client.made = []
     node = Node()
-    return PositionGripper(node, GripperConfig()), lambda: node.sent
+    return PositionConfig().make(node), lambda: node.sent
 
 
 @pytest.mark.parametrize("kind", [position, franka, robotiq])

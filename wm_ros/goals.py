@@ -6,14 +6,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from action_msgs.msg import GoalStatus
+from rclpy.action.client import ActionClient
+from rclpy.node import Node
 
 from wm_core.errors import quoted
-from wm_ros.clock import steady_s
+
+from .clock import steady_s
 
 #: Longer than any motion of the fingers (0.08 m at 0.05 m/s takes 1.6 s): a goal without an answer for so long is lost.
 TIMEOUT_S = 5.0
 #: Of so many goals that were lost it is remembered that they may still move something.
 MOST_LOST = 8
+
+
+class Action:
+    """An action of type ``kind`` at ``topic``, for which ``node`` is a client."""
+
+    def __init__(self, node: Node, kind: Any, topic: str) -> None:
+        self.goal, self.topic = kind.Goal, topic
+        self.client = ActionClient(node, kind, topic)
+
+    def missing(self, advice: str) -> str:
+        """Why nothing happens if there is no server; "" if there is one."""
+        return "" if self.client.server_is_ready() else f"there is no action {self.topic}; {advice}"
 
 
 @dataclass(eq=False)
@@ -33,7 +48,7 @@ class _Flight:
 
 
 class Goals:
-    """Sends goals through ``rclpy.action.ActionClient`` objects.
+    """Sends goals to the servers of actions.
 
     Nothing is sent but by :meth:`send` and :meth:`poll`, which are called while the controller runs: a goal that waits
     is not begun in a hold.
@@ -45,13 +60,13 @@ class Goals:
 
     def __init__(self, preempt: bool) -> None:
         self._preempt = preempt
-        self._waiting: tuple[Any, Any] | None = None  # client and goal
+        self._waiting: tuple[Action, Any] | None = None  # and the goal
         self._flights: list[_Flight] = []
         self._trouble = ""
 
-    def send(self, client: Any, goal: Any) -> None:
+    def send(self, action: Action, goal: Any) -> None:
         """Send ``goal`` now, or as soon as the last one has ended and the server is there. See :meth:`poll`."""
-        self._waiting = client, goal
+        self._waiting = action, goal
         self.poll()
 
     def poll(self) -> None:
@@ -61,12 +76,12 @@ class Goals:
             if not flight.lost and now_s - flight.since_s >= TIMEOUT_S:
                 flight.lost, self._trouble = True, f"the gripper has not ended a motion within {TIMEOUT_S:g} s"
         busy = not self._preempt and any(not flight.lost for flight in self._flights)
-        if self._waiting is None or busy or not self._waiting[0].server_is_ready():
+        if self._waiting is None or busy or not self._waiting[0].client.server_is_ready():
             return
-        (client, goal), self._waiting = self._waiting, None
+        (action, goal), self._waiting = self._waiting, None
         flight = _Flight(now_s)
         self._flights = [*self._flights[-MOST_LOST:], flight]
-        client.send_goal_async(goal).add_done_callback(lambda future: self._answered(flight, future))
+        action.client.send_goal_async(goal).add_done_callback(lambda future: self._answered(flight, future))
 
     def forget(self) -> None:
         """Withdraw what waits; what moves goes on."""
