@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+TABLE = re.compile(r'= Kinds\("([^"]+)", "([^"]+)"')
 FILES = re.compile(r"<!-- (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 
 
@@ -35,6 +36,15 @@ def run(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_example_is_there(clone: Path) -> None:
     assert (clone / "wm_planner" / "costs" / "low.py").is_file() and (clone / "test").is_dir()
+
+
+def test_every_table_of_kinds_is_listed() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    tables = [found for file in ROOT.glob("wm_*/**/*.py") for found in TABLE.findall(file.read_text())]
+    assert len(tables) >= 12
+    for what, package in tables:
+        group = f"wm_bringup.{package.rpartition('.')[2]}"
+        assert f"| {what} | `{package.replace('.', '/')}` | `{group}` |" in text
 
 
 def test_its_test_passes_and_so_do_the_linters(clone: Path) -> None:
