@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +24,7 @@ from wm_ros import convert
 from wm_ros.endpoints import subscribe
 
 from .observers import Observer
+from .timing import Walk
 
 if TYPE_CHECKING:
     from .live_run import LiveRun
@@ -58,8 +61,17 @@ class Record:
     targets: Rows = field(default_factory=lambda: Rows(7))  # stamp, pose
     sent: Rows = field(default_factory=lambda: Rows(1))  # when each target was published
     arm: Rows = field(default_factory=lambda: Rows(7))  # stamp, measured pose
-    plans: Rows = field(default_factory=lambda: Rows(2))  # stamp of the frame, arrival of its plan
+    frames: Rows = field(default_factory=lambda: Rows(2))  # stamp, when it was published
+    latents: Rows = field(default_factory=lambda: Rows(2))  # stamp of the frame, when its latent was published
+    plans: Rows = field(default_factory=lambda: Rows(2))  # stamp of the frame, when its plan was published
+    taken: Rows = field(default_factory=lambda: Rows(2))  # stamp of the frame, tick that took its plan
     states: list[ControllerState] = field(default_factory=list)  # of the controller, each once
+
+    @property
+    def walk(self) -> Walk:
+        """From frames to commands."""
+        commands = np.column_stack([self.targets.table[:, 0], self.sent.table[:, 0]])
+        return Walk(self.frames.table, self.latents.table, self.plans.table, self.taken.table, commands)
 
 
 class Recorder(Node):
@@ -70,6 +82,7 @@ class Recorder(Node):
         heard_at: where the messages of a topic of the graph are heard.
         by_arrival: whether times are those of the arrival here, as a clock that is set stamps with lies.
         not_the_arm: (3,) where a measured pose is a rival's, m.
+        pictures: whether it is also recorded when frames and latents were published.
     """
 
     def __init__(
@@ -78,10 +91,12 @@ class Recorder(Node):
         heard_at: Callable[[str], str] = str,
         by_arrival: bool = False,
         not_the_arm: ArrayLike = (np.inf, np.inf, np.inf),
+        pictures: bool = False,
     ) -> None:
         super().__init__("wm_recorder")
         self.record = Record()
         self._said: set[ControllerState] = set()
+        self._taken_s = -np.inf
         self._frame, self._by_arrival = frame, by_arrival
         self._not_the_arm = np.asarray(not_the_arm, dtype=np.float64)
         # A callback of two arguments also gets the times of the middleware.
@@ -92,6 +107,9 @@ class Recorder(Node):
             (topics.STATE, self._on_state, _REPORTS),
         ):
             subscribe(self, replace(topic, name=heard_at(topic.name)), take, profile)
+        if pictures:  # read no further than to their stamps
+            for topic, rows in ((topics.CAMERA, self.record.frames), (topics.LATENT, self.record.latents)):
+                subscribe(self, topic, partial(_on_picture, rows), _STREAM, raw=True)
 
     def _time_s(self, stamp_s: float, info: dict[str, int]) -> float:
         return 1e-9 * info["received_timestamp"] if self._by_arrival else stamp_s
@@ -107,7 +125,7 @@ class Recorder(Node):
             self.record.arm.add(self._time_s(convert.stamp_to_s(msg.header.stamp), info), *pose)
 
     def _on_plan(self, msg: JointTrajectory, info: dict[str, int]) -> None:
-        self.record.plans.add(convert.stamp_to_s(msg.header.stamp), 1e-9 * info["received_timestamp"])
+        self.record.plans.add(convert.stamp_to_s(msg.header.stamp), 1e-9 * info["source_timestamp"])
 
     def _on_state(self, msg: String, info: dict[str, int]) -> None:
         try:
@@ -116,6 +134,10 @@ class Recorder(Node):
             return  # the monitor counts it
         if not state.stamp_s > 0.0:
             return  # a rival's: no controller of ours knows no time
+        if state.frame_s is not None and state.taken_s is not None and state.taken_s != self._taken_s:
+            self._taken_s = state.taken_s
+            self.record.taken.add(state.frame_s, state.taken_s)
+        state = replace(state, frame_s=None, taken_s=None)
         if state in self._said:
             return  # said again, word for word
         self._said.add(state)
@@ -133,15 +155,21 @@ class Trace(Observer):
         heard_at: Callable[[str], str] = str,
         by_arrival: bool = False,
         not_the_arm: ArrayLike = (np.inf, np.inf, np.inf),
+        pictures: bool = False,
     ) -> None:
-        self._heard_at, self._by_arrival, self._not_the_arm = heard_at, by_arrival, not_the_arm
+        self._how = heard_at, by_arrival, not_the_arm, pictures
         self.record = Record()
 
     def begin(self, run: LiveRun) -> None:
-        frame = run.controller.base_frame
-        recorder = Recorder(frame, self._heard_at, self._by_arrival, self._not_the_arm)
+        recorder = Recorder(run.controller.base_frame, *self._how)
         self.record = recorder.record
         run.executor.add_node(recorder)
+
+
+def _on_picture(rows: Rows, data: bytes, info: dict[str, int]) -> None:
+    """Of a message in bytes: behind four that say how they are written comes its header, and first its stamp."""
+    seconds, nanoseconds = struct.unpack_from("<iI", data, 4)
+    rows.add(seconds + 1e-9 * nanoseconds, 1e-9 * info["source_timestamp"])
 
 
 def _pose(msg: PoseStamped) -> list[float]:

@@ -87,7 +87,7 @@ class SoakReport:
     Attributes:
         placed: how many episodes ended so.
         memory: by node.
-        commands: as of :func:`wm_bringup.timing.jitter`; ``latency``: as of :func:`wm_bringup.timing.latency`.
+        commands: as of :func:`wm_bringup.timing.jitter`; ``latency``: as of :func:`wm_bringup.timing.ladder`.
         holds: how many of each kind; ``unexplained_holds``: those that came while nobody had stopped or ended anything.
         violations: of the envelope, by kind.
     """
@@ -176,7 +176,7 @@ class Soak:
         self.minutes, self.episodes = minutes, list[Episode]()
         self._seeds = [seeds.checked(config.seed + k) for k in range(scenes)]
         self._json = json
-        self._trace, self._memories = Trace(), Memories()
+        self._trace, self._memories = Trace(pictures=True), Memories()
         observers = [self._trace, self._memories, Plot(), Summary(), Progress(self)]
         self._run = LiveRun(config, interrupted, self._act, observers)
         #: When a hold is nobody's fault: from the end of an episode to the first plan of the next.
@@ -330,7 +330,7 @@ class Soak:
             placed=sum(episode.placed for episode in self.episodes),
             memory=self._memories.growth(acting_s),
             commands=timing.jitter(sent_s, DEADLINE_S, idle(record.states)),
-            latency=timing.latency(record.plans.table, sent_s),
+            latency=timing.ladder(record.walk),
             holds=dict(Counter(kind_of(said.reason) for said in holds)),
             unexplained_holds=tuple(
                 f"{said.stamp_s - began_s:.2f} s: {said.mode}: {said.reason}" for said in unexplained

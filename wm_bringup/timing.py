@@ -1,8 +1,9 @@
-"""Figures of a long run: jitter of a stream, latency from frame to command, growth of memory. Pure functions."""
+"""Figures of a long run: jitter of a stream, a frame's walk to its command, growth of memory. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,24 +35,64 @@ def jitter(sent_s: ArrayLike, deadline_s: float, pauses: Sequence[tuple[float, f
     }
 
 
-def latency(plans: Array, sent_s: ArrayLike) -> dict[str, float]:
-    """From a frame's stamp to its plan, and to the first command sent after the plan had come, in ms.
+@dataclass(frozen=True)
+class Walk:
+    """A frame's walk, as it was recorded: who published what when. Times are in s, of one clock.
 
-    Args:
-        plans: (N, 2) stamp of the frame and arrival of its plan, s.
-        sent_s: (M,) when each command was sent, in order.
+    Attributes:
+        frames, latents, plans: (N, 2) stamp of the frame, and when it, its latent or its plan was published.
+        taken: (N, 2) stamp of the frame, and the controller's tick that took its plan.
+        commands: (N, 2) tick, and when its target was published; in order.
     """
-    sent = np.asarray(sent_s, dtype=np.float64)
-    to_plan_ms = 1e3 * (plans[:, 1] - plans[:, 0])
-    following = np.searchsorted(sent, plans[:, 1])
-    answered = following < len(sent)
-    to_command_ms = 1e3 * (sent[following[answered]] - plans[answered, 0])
-    wanted = {"p50_ms": 50.0, "p99_ms": 99.0, "max_ms": 100.0}
-    return {
-        **{f"frame_to_plan_{name}": value for name, value in _percentiles(to_plan_ms, wanted).items()},
-        **{f"frame_to_first_command_{name}": value for name, value in _percentiles(to_command_ms, wanted).items()},
-        "plans": len(plans),
-    }
+
+    frames: Array
+    latents: Array
+    plans: Array
+    taken: Array
+    commands: Array
+
+
+#: The stages of a walk after the exposure, which is the frame's stamp.
+STAGES = ("publish", "latent", "plan", "take", "first_command")
+#: Two stamps of the same moment, once through JSON and once through a message's nanoseconds.
+SAME_S = 1e-5
+
+
+def ladder(walk: Walk) -> dict[str, float]:
+    """From a frame's stamp to each stage of its walk, in ms, over the plans that the controller took.
+
+    The first command is that of the tick that took the plan. A stage that was not recorded is NaN.
+    """
+    out: dict[str, float] = {}
+    stamps_s, ticks_s = walk.taken[:, 0], walk.taken[:, 1]
+    sent_s = _at_or_after(walk.commands, ticks_s)
+    reached = [*(_of(rows, stamps_s) for rows in (walk.frames, walk.latents, walk.plans)), ticks_s, sent_s]
+    for stage, times_s in zip(STAGES, reached, strict=True):
+        after_ms = 1e3 * (times_s - stamps_s)
+        wanted = {"p50_ms": 50.0, "p99_ms": 99.0, "max_ms": 100.0}
+        figures = _percentiles(after_ms[np.isfinite(after_ms)], wanted)
+        out |= {f"frame_to_{stage}_{name}": value for name, value in figures.items()}
+    return {**out, "plans": len(walk.taken)}
+
+
+def _of(rows: Array, stamps_s: Array) -> Array:
+    """The second column where the first is one of these stamps; NaN where there is none."""
+    order = np.argsort(rows[:, 0], kind="stable")
+    stamps, times = rows[order, 0], rows[order, 1]
+    place = np.searchsorted(stamps, stamps_s - SAME_S)
+    out = np.full(len(stamps_s), np.nan)
+    there = place < len(stamps)
+    there[there] = np.abs(stamps[place[there]] - stamps_s[there]) <= SAME_S
+    out[there] = times[place[there]]
+    return out
+
+
+def _at_or_after(rows: Array, ticks_s: Array) -> Array:
+    """The second column of the first row whose first is not before each tick; NaN after the last."""
+    place = np.searchsorted(rows[:, 0], ticks_s - SAME_S)
+    out = np.full(len(ticks_s), np.nan)
+    out[place < len(rows)] = rows[place[place < len(rows)], 1]
+    return out
 
 
 def growth_percent(samples: ArrayLike, warm_s: float) -> float:

@@ -51,7 +51,8 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._arm = c.arm.make(self, c.base_frame, c.limits)
         self._state = publisher(self, STATE)
         self._mode: Mode | None = None
-        self._reason, self._shown_s = "", 0.0  # as last published, ...
+        self._reason, self._since_s, self._shown_s = "", 0.0, 0.0  # as last published, ...
+        self._taken: tuple[float | None, float | None] = None, None
         self._report = String()  # ... word for word
         self._tick_ms = Rolling()
         # Calls that wait are served in the order in which the services were made, also those of a suspended process.
@@ -139,15 +140,21 @@ class ControllerNode(WmNode[ControllerNodeConfig]):
         self._show(status.mode, status.reason, now_s)
 
     def _show(self, mode: Mode, reason: str, now_s: float) -> None:
-        """Publish mode and reason if they are others, or as they were; a latched mode is told to the arm itself."""
-        other = mode != self._mode
+        """Publish mode, reason and the last plan taken if they are others, or as they were.
+
+        A latched mode is told to the arm itself.
+        """
+        other, news = mode != self._mode, (reason, self._senses.taken) != (self._reason, self._taken)
         if other and mode in LATCHED:
             self._arm.stop(at_once=mode == Mode.STOPPED)  # in a fault the targets still brake
         since_s = now_s - self._shown_s
-        if other or (reason != self._reason and since_s >= REASON_PERIOD_S):
-            self._mode, self._reason = mode, reason
-            state = ControllerState(mode, reason, self._clocks.to_ros(now_s), self._controller.run)
-            self._report = report_to_msg(state)
+        if other or (news and since_s >= REASON_PERIOD_S):
+            if other or reason != self._reason:
+                self._since_s = self._clocks.to_ros(now_s)
+            self._mode, self._reason, self._taken = mode, reason, self._senses.taken
+            self._report = report_to_msg(
+                ControllerState(mode, reason, self._since_s, self._controller.run, *self._taken)
+            )
             if other:
                 self.get_logger().info(f"{mode}: {reason}" if reason else mode)
         elif since_s < STATE_PERIOD_S:

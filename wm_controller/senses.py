@@ -43,6 +43,7 @@ class Senses:
     Attributes:
         overtaken: plans that newer ones pushed out before their tick.
         plan_age_ms: of the frames that plans were made from, when they are taken.
+        taken: of the last plan that was: stamp of its frame, and the tick that took it, both on the ROS clock in s.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Senses:
         self._joints: tuple[float, Array] | None = None  # stamp and positions
         self._bad: set[str] = set()  # of which source something could not even be read
         self.overtaken, self.plan_age_ms = 0, Rolling()
+        self.taken: tuple[float | None, float | None] = None, None
         c, m = node.config, node.config.measured
         plans = plan(c.role)
         self._plans = plans.name
@@ -160,6 +162,9 @@ class Senses:
             deltas, period_s = convert.msg_to_plan(msg)
         except ValueError as error:
             return self._controller.refuse_plan(str(error))
-        stamp_s = self._clocks.to_steady(convert.stamp_to_s(msg.header.stamp))
+        frame_s = convert.stamp_to_s(msg.header.stamp)
+        stamp_s = self._clocks.to_steady(frame_s)
         self.plan_age_ms.add(1e3 * (now_s - stamp_s))
-        return self._controller.on_plan(Plan(stamp_s, period_s, deltas), now_s)
+        refused = self._controller.on_plan(Plan(stamp_s, period_s, deltas), now_s)
+        self.taken = self.taken if refused else (frame_s, self._clocks.to_ros(now_s))
+        return refused

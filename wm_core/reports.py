@@ -62,12 +62,20 @@ class Report:
 
 @dataclass(frozen=True)
 class ControllerState(Report):
-    """``controller/state``. ``stamp_s`` is of the ROS clock; ``run`` is in progress or, while idle, the next one."""
+    """``controller/state``. All times are of the ROS clock, in s; ``run`` is in progress or, while idle, the next one.
+
+    Attributes:
+        stamp_s: since when mode and reason are these.
+        frame_s: stamp of the frame that the last plan taken was made from; ``taken_s``: the tick that took it, which
+            is the stamp of the first target that follows it.
+    """
 
     mode: Mode
     reason: str  # one sentence; "" only when running
     stamp_s: float
     run: str = ""
+    frame_s: float | None = None
+    taken_s: float | None = None
 
 
 @dataclass(frozen=True)

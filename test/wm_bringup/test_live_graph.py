@@ -215,7 +215,7 @@ def test_results_that_cannot_be_written_do_not_take_the_others_with_them(start: 
         (folder / name).unlink(missing_ok=True)
         (folder / name).mkdir()
     assert wm.end() == 2, wm.text()
-    assert "but the summary is lost: cannot write " in wm.text() and "the plot is lost: cannot write " in wm.text()
+    assert "the summary is lost: cannot write " in wm.text() and "the plot is lost: cannot write " in wm.text()
     assert "Traceback" not in wm.text() and "placed: the cube is" in wm.text()
     assert cv2.VideoCapture(str(folder / "run.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) > 10
 

@@ -24,12 +24,34 @@ def test_a_pause_is_a_missed_deadline_and_a_double_is_no_interval() -> None:
     assert out["intervals"] == 2000 and out["p50_ms"] == pytest.approx(20.0)
 
 
-def test_latency_is_from_the_frame_to_the_first_command_after_its_plan() -> None:
-    plans = np.array([[1.00, 1.05], [2.00, 2.03], [3.00, 3.06]])
-    out = timing.latency(plans, 0.02 * np.arange(140) + 0.01)  # ends at 2.79: the last plan is never answered
-    assert out["frame_to_plan_p50_ms"] == pytest.approx(50.0)
-    assert out["frame_to_first_command_max_ms"] == pytest.approx(50.0, abs=1e-6)
-    assert out["plans"] == 3
+def walk(**given: list) -> timing.Walk:
+    rows = {
+        "frames": [(1.0, 1.004), (1.5, 1.506), (2.0, 2.004)],
+        "latents": [(1.0, 1.02), (2.0, 2.03)],
+        "plans": [(2.0, 2.06), (1.0, 1.05)],
+        "taken": [(1.0, 1.06), (2.0, 2.08), (3.0, 3.1)],
+        "commands": [(1.04, 1.041), (1.06, 1.062), (1.08, 1.081), (2.06, 2.061), (2.08, 2.084)],
+    }
+    return timing.Walk(**{name: np.array(value).reshape(-1, 2) for name, value in (rows | given).items()})
+
+
+def test_the_ladder_climbs_from_the_frame_to_the_command_of_the_tick_that_took_its_plan() -> None:
+    """A command between the plan's arrival and that tick still follows the plan before."""
+    out = timing.ladder(walk())
+    highest = {stage: out[f"frame_to_{stage}_max_ms"] for stage in timing.STAGES}
+    assert [round(x, 6) for x in highest.values()] == [4.0, 30.0, 60.0, 100.0, 84.0]
+    assert out["plans"] == 3 and out["frame_to_first_command_p50_ms"] == pytest.approx(73.0), "the third has none yet"
+
+
+def test_stamps_that_went_through_json_are_the_same() -> None:
+    out = timing.ladder(walk(taken=[(1.0 + 4e-6, 1.06 - 4e-6)]))
+    assert out["frame_to_plan_p50_ms"] == pytest.approx(50.0, abs=0.01)
+    assert out["frame_to_first_command_p50_ms"] == pytest.approx(62.0, abs=0.01)
+
+
+def test_a_stage_that_was_not_recorded_is_not_a_number() -> None:
+    out = timing.ladder(walk(frames=[]))
+    assert math.isnan(out["frame_to_publish_p50_ms"]) and not math.isnan(out["frame_to_latent_p50_ms"])
 
 
 def test_growth_compares_the_ends_and_leaves_the_warm_up_out() -> None:
@@ -44,7 +66,7 @@ def test_growth_compares_the_ends_and_leaves_the_warm_up_out() -> None:
 def test_nothing_measured_is_not_a_number() -> None:
     assert math.isnan(timing.growth_percent([], 0.0))
     assert math.isnan(timing.jitter([], 0.04)["p999_ms"])
-    assert math.isnan(timing.latency(np.zeros((0, 2)), [])["frame_to_plan_p50_ms"])
+    assert math.isnan(timing.ladder(timing.Walk(*[np.zeros((0, 2))] * 5))["frame_to_plan_p50_ms"])
 
 
 def test_a_pause_is_no_missed_deadline() -> None:
