@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
 import io
 import logging
 import warnings
@@ -20,6 +19,7 @@ from wm_core.errors import BundleError
 
 from .backends import BackendUnavailableError, load_backend
 from .bundle import Bundle, BundleSpec, write_bundle
+from .parts import Form, Shape, filled, form_of
 
 #: fp32 graphs at opset 20: at 23 TensorRT's fused attention has no fp32 kernel.
 OPSET = 20
@@ -34,37 +34,21 @@ _LARGEST_PROTOBUF = 1_900_000_000
 _SMALL = 50_000_000
 #: What runs a graph of a precision as it is written, on a CPU: ONNX Runtime has few bfloat16 kernels there.
 _RUNNERS = {"float32": "onnxruntime", "float16": "onnxruntime", "bfloat16": "openvino"}
-_OUTPUTS = {"encoder": ["latent"], "predictor": ["next_latent", "next_state"], "proposal": ["action", "log_std"]}
 
 
-def example_inputs(
-    part: str, module: nn.Module, spec: BundleSpec, batch: int = 2, window: int = 2
-) -> dict[str, Tensor]:
-    """Random inputs of a part by name: float32, of a bundle's shapes. See :mod:`wm_models.architectures`."""
-    px, tokens, channels = spec.preprocess, spec.latent.tokens, spec.latent.channels
+def example_inputs(form: Form, spec: BundleSpec, batch: int = 2, window: int = 2) -> dict[str, Tensor]:
+    """Random inputs of a part by name: float32, of a bundle's shapes."""
     generator = torch.Generator().manual_seed(batch)
 
-    def draw(*shape: int) -> Tensor:
-        return 0.5 * torch.randn(*shape, generator=generator)
+    def draw(shape: Shape) -> Tensor:
+        return 0.5 * torch.randn(*filled(shape, spec, batch, window), generator=generator)
 
-    if part == "encoder":
-        return {"image": draw(batch, 3, px.height, px.width)}
-    if part == "proposal":
-        return {"latent": draw(batch, tokens, channels), "goal": draw(batch, tokens, channels), "state": draw(batch, 7)}
-    if is_windowed(module):
-        shapes = {"latents": (tokens, channels), "states": (7,), "actions": (7,)}
-        return {name: draw(batch, window, *shape) for name, shape in shapes.items()}
-    return {"latent": draw(batch, tokens, channels), "state": draw(batch, 7), "action": draw(batch, 7)}
+    return {name: draw(shape) for name, shape in form.inputs.items()}
 
 
 def difference(found: np.ndarray, wanted: np.ndarray) -> float:
     """The norm of the error relative to the norm of what is wanted."""
     return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
-
-
-def is_windowed(module: nn.Module) -> bool:
-    """Whether a predictor looks at a window of frames."""
-    return "latents" in inspect.signature(module.forward).parameters
 
 
 def export_graph(
@@ -78,18 +62,21 @@ def export_graph(
     Raises BundleError if that is more than :data:`PRECISIONS` allows.
     """
     dtype, tolerance = PRECISIONS[precision]
-    windows = range(1, min(spec.history, 3) + 1) if part == "predictor" and is_windowed(module) else (1,)
+    form = form_of(part, module)
+    windows = range(1, min(spec.history, 3) + 1) if form.windowed else (1,)
     small = sum(p.numel() for p in module.parameters()) <= _SMALL
     checks: list[tuple[dict[str, Tensor], list[Tensor]]] = []
     for batch in BATCHES if small else BATCHES[:1]:
         for window in windows:
-            inputs = example_inputs(part, module, spec, batch, window)
+            inputs = example_inputs(form, spec, batch, window)
             with torch.no_grad():
                 expected = module.eval()(*inputs.values())
             checks.append((inputs, list(expected) if isinstance(expected, tuple) else [expected]))
-    names = _OUTPUTS[part][: len(checks[0][1])]
-    examples = example_inputs(part, module, spec, window=min(2, spec.history))
-    _write(module.to(dtype), examples, names, path, precision, free_window=spec.history > 1)
+    names = list(form.outputs)[: len(checks[0][1])]
+    examples = example_inputs(form, spec, window=min(2, spec.history))
+    free = {"B", "K"} if spec.history > 1 else {"B"}
+    axes = [[axis for axis, dim in enumerate(form.inputs[name]) if dim in free] for name in examples]
+    _write(module.to(dtype), examples, axes, names, path, precision)
     return _difference(path, checks, names, precision, tolerance)
 
 
@@ -140,13 +127,13 @@ def save_weights(module: nn.Module, target: Path) -> None:
 def _write(
     module: nn.Module,
     inputs: dict[str, Tensor],
+    free: list[list[int]],
     outputs: list[str],
     path: Path,
     precision: str,
-    free_window: bool = False,
 ) -> None:
-    free = torch.export.Dim.DYNAMIC
-    shapes = tuple({0: free, 1: free} if free_window and "latents" in inputs else {0: free} for _ in inputs)
+    """Export with the sizes of the ``inputs``, but for the axes of each that are ``free``."""
+    shapes = tuple(dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for axes in free)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)

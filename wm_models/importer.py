@@ -16,9 +16,9 @@ from wm_core.errors import BundleError
 from . import architectures, checkpoints
 from .bundle import NOTHING, ActionSpec, Bundle, BundleSpec, LatentSpec, PreprocessSpec, write_bundle
 from .export import export_bundle, save_weights
+from .parts import NEEDED, of_files
 
 Say = Callable[[str], None]
-PARTS = ("encoder", "predictor")
 
 
 def import_checkpoint(
@@ -89,7 +89,7 @@ def random_bundle(
     torch.manual_seed(seed)
     card = _card(spec, "Random weights: good for timing, for nothing else.")
     parts: dict[str, nn.Module] = {}
-    for part in PARTS:
+    for part in NEEDED:
         say(f"filling the {part}")
         parts[part] = architectures.build(architecture, part, model)
         for weights in parts[part].parameters():
@@ -104,7 +104,7 @@ def export_again(bundle: str | Path, out: Path, precision: str, say: Say) -> Bun
     Raises BundleError where the bundle has no weights, or a graph differs from torch by too much.
     """
     source = Bundle.load(bundle)
-    names = [name.removesuffix(".safetensors") for name in source.spec.files if name.endswith(".safetensors")]
+    names = of_files(name for name in source.spec.files if name.endswith(".safetensors"))
     if not names:
         raise BundleError(f"{source.path} holds graphs only, no weights to export; import its checkpoint again")
     parts = {name: architectures.load(source, name) for name in names}

@@ -12,7 +12,8 @@ from wm_core.errors import BundleError
 from . import architectures
 from .backends import load_part
 from .bundle import Bundle
-from .export import PRECISIONS, difference, example_inputs, is_windowed
+from .export import PRECISIONS, difference, example_inputs
+from .parts import form_of, of_files
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,7 @@ def verify(bundle: Bundle, backend: str, batches: tuple[int, ...] = (1, 7)) -> I
     """
     if not any(name.endswith(".safetensors") for name in bundle.spec.files):
         raise BundleError(f"{bundle.path} holds no weights to compare with, only graphs; import its checkpoint again")
-    for name in sorted(bundle.spec.files):
-        part, _, suffix = name.partition(".")
-        if suffix != "safetensors":
-            continue
+    for part in of_files(name for name in bundle.spec.files if name.endswith(".safetensors")):
         module = architectures.load(bundle, part)
         runner = load_part(backend, bundle, part)
         try:
@@ -53,10 +51,11 @@ def verify(bundle: Bundle, backend: str, batches: tuple[int, ...] = (1, 7)) -> I
             # Weights that were rounded stay so, however exactly they are computed with.
             kinds = [kind.strip() for kind in (bundle.spec.precision, *computed.split(","))]
             tolerance = max(PRECISIONS.get(kind, PRECISIONS["bfloat16"])[1] for kind in kinds)
-            windows = range(1, bundle.spec.history + 1) if part == "predictor" and is_windowed(module) else (1,)
+            form = form_of(part, module)
+            windows = range(1, bundle.spec.history + 1) if form.windowed else (1,)
             for batch in batches:
                 for window in windows:
-                    inputs = example_inputs(part, module, bundle.spec, batch, window)
+                    inputs = example_inputs(form, bundle.spec, batch, window)
                     with torch.no_grad():
                         expected = module(*inputs.values())
                     wanted = runner.io.inputs

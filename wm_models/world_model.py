@@ -13,10 +13,10 @@ from wm_core.errors import BundleError
 
 from .backends import Backend, BackendError, load_part
 from .bundle import Bundle, BundleSpec
+from .parts import NEEDED, declared
 from .preprocess import preprocess
 
 Float32 = NDArray[np.float32]
-Shapes = dict[str, tuple[int | None, ...]]
 
 
 class WorldModel:
@@ -38,24 +38,24 @@ class WorldModel:
         bundle: Bundle,
         backend: str = "onnxruntime",
         threads: int = 1,
-        parts: Sequence[str] = ("encoder", "predictor"),
+        parts: Sequence[str] = NEEDED,
         memory_mb: float = 1024.0,
     ) -> None:
-        if not parts or not set(parts) <= {"encoder", "predictor"}:
+        if not parts or not set(parts) <= set(NEEDED):
             raise ValueError(f"parts must be 'encoder', 'predictor' or both, not {list(parts)}")
         if not memory_mb > 0.0:
             raise BackendError(f"memory_mb = {memory_mb} must be positive")
         self.spec: BundleSpec = bundle.spec
-        latent, image = (None, *self.latent_shape), (None, 3, self.spec.preprocess.height, self.spec.preprocess.width)
         self._parts: dict[str, Backend] = {}
         self._memory_bytes = memory_mb * 2**20
         try:
             for part in parts:
                 self._parts[part] = load_part(backend, bundle, part, threads=threads)
-            if "encoder" in parts:
-                self._check("encoder", bundle, {"image": image}, {"latent": latent})
-            if "predictor" in parts:
-                self._check("predictor", bundle, *self._predictor_signature(latent))
+            if "predictor" in parts and self.spec.history != 1 and not self._windowed:
+                raise BundleError(
+                    f"the bundle {self.spec.name} has history {self.spec.history}, but its predictor takes one frame; "
+                    "export the bundle again"
+                )
         except BaseException:
             self.close()
             raise
@@ -155,60 +155,8 @@ class WorldModel:
 
     @property
     def _windowed(self) -> bool:
-        """Whether the predictor looks at a window of frames, see :mod:`wm_models.architectures`."""
-        return "latents" in self._parts["predictor"].io.inputs
-
-    def _predictor_signature(self, latent: tuple[int | None, ...]) -> tuple[Shapes, Shapes]:
-        """The inputs and outputs that the predictor must have; a model need not look at the state, or predict it."""
-        io, seven = self._parts["predictor"].io, (None, pose.STATE_DIM)
-        outputs: Shapes = {"next_latent": latent}
-        if "next_state" in io.outputs:
-            outputs["next_state"] = seven
-        if not self._windowed:
-            if self.spec.history != 1:
-                raise BundleError(
-                    f"the bundle {self.spec.name} has history {self.spec.history}, but its predictor takes one frame; "
-                    "export the bundle again"
-                )
-            return {"latent": latent, "state": seven, "action": seven}, outputs
-        windows: Shapes = {"latents": (None, *latent), "actions": (None, None, pose.STATE_DIM)}
-        if "states" in io.inputs:
-            windows["states"] = (None, None, pose.STATE_DIM)
-        return windows, outputs
-
-    def _check(
-        self,
-        part: str,
-        bundle: Bundle,
-        inputs: Shapes,
-        outputs: Shapes,
-    ) -> None:
-        """Compare a graph with what the bundle promises; the outputs by running it, as declared shapes may be free."""
-        backend, again = self._parts[part], "; export the bundle again"
-        where = bundle.path / f"{part}.onnx"
-        for kind, wanted, found in (
-            ("inputs", inputs, backend.io.inputs),
-            ("outputs", outputs, backend.io.outputs),
-        ):
-            if wanted.keys() != found.keys():
-                raise BundleError(f"{where} must have the {kind} {sorted(wanted)}, not {sorted(found)}{again}")
-            for name, tensor in found.items():
-                if tensor.dtype != "float32":
-                    raise BundleError(f"{where}: '{name}' must be float32, not {tensor.dtype}{again}")
-
-        def sized(shape: tuple[int | None, ...]) -> tuple[int, ...]:
-            """Two of a batch, and a window of one frame where there is one."""
-            return tuple(size if size is not None else 2 if axis == 0 else 1 for axis, size in enumerate(shape))
-
-        for name, shape in inputs.items():
-            if not backend.io.inputs[name].accepts(sized(shape)):
-                found_shape = backend.io.inputs[name].shape
-                raise BundleError(
-                    f"{where}: '{name}' must have the shape {shape} with a free batch, not {found_shape}{again}"
-                )
-        for name, array in backend.warmup(2).items():
-            if array.shape != sized(outputs[name]):
-                raise BundleError(f"{where}: '{name}' must have the shape {outputs[name]}, not {array.shape}{again}")
+        """Whether the predictor looks at a window of frames."""
+        return declared("predictor").form(self._parts["predictor"].io.inputs).windowed
 
 
 def finite(name: str, value: ArrayLike, shape: tuple[int | None, ...], dtype: Any = np.float32) -> NDArray[Any]:

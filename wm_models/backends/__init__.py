@@ -10,6 +10,7 @@ from wm_core import config
 from wm_core.errors import BundleError, ConfigError
 from wm_core.kinds import Kinds
 
+from .. import parts
 from ..bundle import Bundle
 from .base import Backend, BackendError, BackendUnavailableError
 
@@ -31,8 +32,8 @@ def load_part(backend: str, bundle: Bundle, part: str, *, threads: int = 1) -> B
     """Load a part of a bundle with a back end.
 
     ``backend`` is its name, with options where it needs any: ``"torch:device=cuda,precision=bfloat16"``. So one word in
-    a configuration says what runs. Raises BundleError where the bundle lacks the file that this back end runs, and what
-    :func:`load_backend` raises.
+    a configuration says what runs. Raises BundleError where the bundle lacks the file that this back end runs, or where
+    that is not what :mod:`wm_models.parts` and the bundle say, and what :func:`load_backend` raises.
     """
     name, options = _parsed(backend)
     suffix = BACKENDS.load(name).suffix
@@ -41,7 +42,14 @@ def load_part(backend: str, bundle: Bundle, part: str, *, threads: int = 1) -> B
             "run 'wm models export' on it" if f"{part}.safetensors" in bundle.spec.files else "export it again with it"
         )
         raise BundleError(f"the bundle {bundle.path} has no {part}{suffix} for the back end '{name}'; {how}")
-    return load_backend(name, bundle.path / f"{part}.onnx", threads=threads, options=options)
+    path = bundle.path / f"{part}.onnx"
+    loaded = load_backend(name, path, threads=threads, options=options)
+    try:
+        parts.check(loaded, part, bundle.spec, path)
+    except BaseException:
+        loaded.close()
+        raise
+    return loaded
 
 
 def options_of(backend: str) -> tuple[str, Any]:

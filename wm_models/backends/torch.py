@@ -5,7 +5,6 @@ Runs the architecture itself on ``<part>.safetensors``; the ONNX file need not e
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from wm_core import config, pose
+from wm_core import config
 from wm_core.errors import BundleError, one_line
 
 from .. import architectures
 from ..bundle import SPEC_NAME, Bundle, BundleSpec
+from ..parts import declared, form_of, sized
 from .base import Backend, BackendError, ModelIo, TensorInfo, Tensors, choose
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_WINDOW = ("latents", "states", "actions")
-_INPUTS = {"encoder": ("image",), "predictor": ("latent", "state", "action"), "proposal": ("latent", "goal", "state")}
-_OUTPUTS = {"encoder": ("latent",), "predictor": ("next_latent", "next_state"), "proposal": ("action", "log_std")}
 
 
 @dataclass(frozen=True)
@@ -61,18 +58,9 @@ class TorchBackend(Backend):
         self._threads, self._device = threads, torch.device(options.device)
         kinds = {p.dtype for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()}
         self._precision = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds)) or options.precision
-        px, latent = spec.preprocess, (spec.latent.tokens, spec.latent.channels)
-        shapes: dict[str, tuple[int | None, ...]] = {
-            "image": (None, 3, px.height, px.width),
-            **dict.fromkeys(("latent", "goal"), (None, *latent)),
-            **dict.fromkeys(("state", "action"), (None, pose.STATE_DIM)),
-            "latents": (None, None, *latent),
-            **dict.fromkeys(("states", "actions"), (None, None, pose.STATE_DIM)),
-        }
-        windowed = tuple(inspect.signature(module.forward).parameters) == _WINDOW
-        names = _WINDOW if part == "predictor" and windowed else _INPUTS[part]
-        inputs = {name: TensorInfo(shapes[name], "float32") for name in names}
-        self._io = ModelIo(inputs, {name: TensorInfo((), "float32") for name in _OUTPUTS[part]})
+        form = form_of(part, module)
+        inputs = {name: TensorInfo(sized(shape, spec), "float32") for name, shape in form.inputs.items()}
+        self._io = ModelIo(inputs, {name: TensorInfo((), "float32") for name in form.outputs})
         # A module that takes float32 rounds late, where it costs least; any other wants the type of its weights.
         self._given = torch.float32
         try:
@@ -88,8 +76,7 @@ class TorchBackend(Backend):
     @classmethod
     def load(cls, onnx_path: Path, *, threads: int, options: Options) -> TorchBackend:
         part = onnx_path.stem
-        if part not in _INPUTS:
-            raise BundleError(f"{onnx_path} is not a part of a model: {', '.join(_INPUTS)}; torch runs no other graph")
+        declared(part)  # torch runs no other graph
         if options.device != "cpu" and not torch.cuda.is_available():
             raise BackendError(f"PyTorch finds no GPU for the device '{options.device}'; set device: cpu")
         spec = config.load(BundleSpec, onnx_path.with_name(SPEC_NAME))

@@ -35,7 +35,7 @@ def load(
     Raises BundleError where the bundle lacks what the back end runs, BackendError where that cannot be had, ConfigError
     on a back end or an option that is not known, or axes that this model cannot be turned by.
     """
-    parts = Parts(lambda part: load_part(backend, bundle, part, threads=threads), str(bundle.path))
+    parts = Parts(lambda part: load_part(backend, bundle, part, threads=threads))
     name, options = options_of(backend)
     if name == "torch":
         from .device import DeviceImagination

@@ -16,6 +16,7 @@ from wm_core.errors import BundleError
 from wm_core.pose import STATE_DIM, Array, integrate
 
 from ..backends import Backend
+from ..parts import TERM
 from .frames import ModelFrame
 
 #: A latent where the model keeps it. Nothing outside of an imagination looks into one.
@@ -24,8 +25,6 @@ Self = TypeVar("Self", bound="Imagination")
 
 #: The term that every model has: the distance to the goal.
 GOAL = "goal"
-#: A part of a bundle with this before its name is a term: ``latent``, ``goal`` (B, T, C) -> ``value`` (B,).
-TERM = "term_"
 
 
 class ActionRange(Protocol):
@@ -87,29 +86,17 @@ class Parts:
     """The parts of a bundle besides encoder and predictor, each loaded when it is first needed.
 
     Args:
-        load: a part of the bundle by name.
-        where: the bundle, for sentences.
+        load: a part of the bundle by name, checked.
     """
 
-    def __init__(self, load: Callable[[str], Backend], where: str) -> None:
-        self._load, self._where = load, where
+    def __init__(self, load: Callable[[str], Backend]) -> None:
+        self._load = load
         self._loaded: dict[str, Backend] = {}
 
-    def need(self, part: str, inputs: set[str], outputs: set[str], optional: Sequence[str] = ()) -> Backend:
-        """The part, with these inputs and outputs. Raises BundleError where it is missing or another."""
+    def need(self, part: str) -> Backend:
+        """The part. Raises BundleError where the bundle has none, or another than :mod:`wm_models.parts` declares."""
         if part not in self._loaded:
-            backend = self._load(part)
-            for kind, wanted, found in (
-                ("inputs", inputs, set(backend.io.inputs)),
-                ("outputs", outputs, set(backend.io.outputs) - set(optional)),
-            ):
-                if wanted != found:
-                    backend.close()
-                    raise BundleError(
-                        f"the {part} of {self._where} must have the {kind} {sorted(wanted)}, not {sorted(found)}; "
-                        "export it again"
-                    )
-            self._loaded[part] = backend
+            self._loaded[part] = self._load(part)
         return self._loaded[part]
 
     def close(self) -> None:
@@ -238,7 +225,7 @@ class Imagination(ABC):
 
         Raises BundleError where the bundle has none.
         """
-        part = self._need("subgoal", {"latent", "goal"}, {"subgoal"})
+        part = self._need("subgoal")
         return self.take(part.infer({"latent": self._batch(now), "goal": self._batch(goal)})["subgoal"][0])
 
     def surprise(self, before: Handle, state: ArrayLike, actions: ArrayLike, observed: Handle) -> float:
@@ -261,15 +248,15 @@ class Imagination(ABC):
         return self._term(name).infer({"latent": np.ascontiguousarray(latents), "goal": goals})["value"]
 
     def _term(self, name: str) -> Backend:
-        return self._need(TERM + name, {"latent", "goal"}, {"value"})
+        return self._need(TERM + name)
 
     def _proposal(self) -> Backend:
-        return self._need("proposal", {"latent", "goal", "state"}, {"action", "log_std"}, ("gripper_odds",))
+        return self._need("proposal")
 
-    def _need(self, part: str, inputs: set[str], outputs: set[str], optional: Sequence[str] = ()) -> Backend:
+    def _need(self, part: str) -> Backend:
         if self._parts is None:
             raise BundleError(f"this model has no part '{part}'")
-        return self._parts.need(part, inputs, outputs, optional)
+        return self._parts.need(part)
 
     def _guess(self, now: Handle, goal: Handle, state: Array) -> _Guess:
         inputs = {"latent": self._batch(now), "goal": self._batch(goal), "state": state[None].astype(np.float32)}

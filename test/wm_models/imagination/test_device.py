@@ -247,7 +247,7 @@ def test_a_term_of_the_bundle_prices_every_step():
             return {"value": inputs["latent"].sum(axis=(1, 2)) + inputs["goal"].sum(axis=(1, 2))}
 
     asked = []
-    parts = Parts(lambda part: asked.append(part) or Sum(), "there")
+    parts = Parts(lambda part: asked.append(part) or Sum())
     model = DeviceImagination(Windowed(), make_spec(), memory_mb=0.01, parts=parts)
     model.need_term("critic")
     found = model.price(model.take(numbers(0)), STATE, ACTIONS, model.take(numbers(1)), ("critic", "goal"))

@@ -185,7 +185,7 @@ def test_what_the_bundle_lacks_is_refused(load, tmp_path):
             ask()
     model.need_term("goal")
     other = load({"proposal": save_proposal(tmp_path / "p.onnx", name="spread_out")})
-    with pytest.raises(BundleError, match=r"outputs .*log_std.*export it again"):
+    with pytest.raises(BundleError, match=r"outputs .*log_std.*export the bundle again"):
         other.need_proposal()
 
 
