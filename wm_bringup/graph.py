@@ -11,7 +11,7 @@ from typing import Any
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core import axes, parameters, seeds
 from wm_core.axes import SECTION as AXES
-from wm_core.config import Setting, explain, load
+from wm_core.config import Setting, explain, read_layers
 from wm_core.errors import ConfigError
 from wm_core.names import unknown
 from wm_core.parameters import CONFIG_PARAMETER, SETTINGS_PARAMETER
@@ -112,7 +112,7 @@ def calibrate(mode: str, *, out: str | Path, **cell: Any) -> Graph:
     made = Cell(mode, **cell)
     axes.check(out)  # what cannot take them is refused now, not when all moves are made
     if Path(out).exists():
-        load(CameraConfig, out)
+        parameters.build(CameraConfig, {CONFIG_PARAMETER: str(out)}, "camera")
     return _graph(made, "calibrate", {"out": str(out), "seed": made.seed}, ())
 
 
@@ -152,7 +152,7 @@ def _graph(cell: Cell, brain: str, brain_says: dict[str, Any], prepare: tuple[st
         None if cell.config is None else Path(cell.config),
     )
     if folder is not None:
-        presets.check_folder(folder, _MODULES, beside=[arm])
+        presets.check_folder(folder, _MODULES, beside=[Path(place) for place, _ in read_layers(arm)])
     shipped = {CONTROLLER: arm, "planner": presets.planner(Path(cell.bundle), cell.planner)}
     files = {name: presets.files(name, mode, folder, shipped) for name in (*own, "camera")}
     if files["camera"]:  # also where no node of ours reads it all

@@ -1,24 +1,14 @@
-"""Where the package's data lie, and where runs go."""
+"""Where bundles and presets lie, and where runs go."""
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 from wm_core.errors import WmError
+from wm_core.share import share
 
 DEFAULT_BUNDLE = "panda_pick_place"
-
-
-def share() -> Path:
-    """The folder that holds ``config/`` and ``models/``: the repository, or ``share/wm_bringup`` once installed."""
-    root = Path(__file__).resolve().parent.parent
-    candidates = [root, *(parent / "share" / "wm_bringup" for parent in (*root.parents, Path(sys.prefix)))]
-    for folder in candidates:
-        if (folder / "package.xml").is_file() and (folder / "config").is_dir():
-            return folder
-    raise WmError("the data of wm_bringup (config, models) are not installed; install the package again")
 
 
 def bundle_folder(name: str) -> Path:

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wm_core.config import load, merge, read_yaml
+from wm_core.config import load, merge, read_layers
 from wm_core.errors import ConfigError, quoted
 from wm_core.names import nearest, unknown
+from wm_core.share import share
 from wm_models.bundle import SPEC_NAME, BundleSpec
 
 from . import paths
@@ -22,7 +23,7 @@ def arms() -> dict[str, Path]:
 
 
 def _shipped(folder: str) -> dict[str, Path]:
-    return {file.stem: file for file in sorted((paths.share() / "config" / folder).glob("*.yaml"))}
+    return {file.stem: file for file in sorted((share() / "config" / folder).glob("*.yaml"))}
 
 
 def arm(name: str) -> Path:
@@ -135,13 +136,14 @@ def said(layers: Iterable[Path]) -> dict[str, Any]:
     """What the files say together."""
     values: dict[str, Any] = {}
     for file in layers:
-        values = merge(values, read_yaml(file))
+        for _, over in read_layers(file):
+            values = merge(values, over)
     return values
 
 
 def refuse(keys: Mapping[str, str], layers: Sequence[Path]) -> None:
     """Refuse files that set one of ``keys``, which are read elsewhere; each has the place where. Raises ConfigError."""
-    for file in layers:
-        for key in read_yaml(file):
+    for place, values in (layer for file in layers for layer in read_layers(file)):
+        for key in values:
             if key in keys:
-                raise ConfigError(f"nobody reads '{key}' in {file}: {keys[key]}; remove it there")
+                raise ConfigError(f"nobody reads '{key}' in {place}: {keys[key]}; remove it there")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import paths
+from wm_core.share import share
 
 PROFILES, RANGE = "FASTRTPS_DEFAULT_PROFILES_FILE", "ROS_AUTOMATIC_DISCOVERY_RANGE"
 LOCALHOST = "LOCALHOST"
@@ -21,7 +21,7 @@ _WIDER = ("", "SUBNET", "OFF", "SYSTEM_DEFAULT")
 
 def profiles(name: str) -> str:
     """A file of profiles of Fast DDS in config/."""
-    return str(paths.share() / "config" / f"{name}.xml")
+    return str(share() / "config" / f"{name}.xml")
 
 
 def frames() -> dict[str, str]:

@@ -25,7 +25,8 @@ from typing import Any, TypeVar
 import yaml
 
 from .errors import ConfigError, quoted, shown
-from .names import meant
+from .names import meant, unknown
+from .share import share
 
 T = TypeVar("T")
 
@@ -132,6 +133,38 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a mapping of keys to values")
     return values
+
+
+#: The key of a node's file that names what the file is layered over.
+BASE = "base"
+
+
+def read_layers(path: str | Path) -> list[tuple[str, dict[str, Any]]]:
+    """A node's file and below it what it is based on, the lowest first, each with its path.
+
+    ``base`` is a shipped preset, by its place in config/ such as ``arms/fr3_crisp``, or a YAML file, relative to the
+    one that names it. Raises ConfigError as :func:`read_yaml`, and where there is no such base.
+    """
+    layers: list[tuple[str, dict[str, Any]]] = []
+    file: Path | None = Path(path)
+    while file is not None:
+        if str(file) in [place for place, _ in layers]:
+            raise ConfigError(f"{path} is based on itself, by way of {layers[0][0]}; remove '{BASE}' from one of them")
+        values = read_yaml(file)
+        name = values.pop(BASE, None)
+        layers.insert(0, (str(file), values))
+        file = None if name is None else _base(file, name)
+    return layers
+
+
+def _base(file: Path, name: object) -> Path:
+    if isinstance(name, str) and name.endswith((".yaml", ".yml")):
+        return (file.parent / name).resolve()
+    presets = share() / "config"
+    known = {str(found.relative_to(presets).with_suffix("")): found for found in presets.rglob("*.yaml")}
+    if not isinstance(name, str) or name not in known:
+        raise ConfigError(f"{file}: {BASE}: {unknown('preset', name, known)}; or give a file, such as ./mine.yaml")
+    return known[name]
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

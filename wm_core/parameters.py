@@ -119,14 +119,14 @@ def configuring(values: dict[str, Any]) -> dict[str, Any]:
 def layers(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
     """What the parameters ``given`` of the node ``name`` say, the lowest layer first, each with its file or "".
 
-    The files of ``config``, one or several, then single parameters, then the text ``settings``: what the graph says
-    stands above what is said around it, such as in another launch file. Raises ConfigError.
+    The files of ``config``, one or several, each above its base, then single parameters, then the text ``settings``:
+    what the graph says stands above what is said around it, such as in another launch file. Raises ConfigError.
     """
-    out = [(file, config.read_yaml(file)) for file in files_of(given, name)]
-    return out + beside_files(given, name)
+    of_files = [layer for file in _files(given, name) for layer in config.read_layers(file)]
+    return of_files + _beside_files(given, name)
 
 
-def beside_files(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
+def _beside_files(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
     """The layers above the files; see :func:`layers`."""
     out = []
     single = {key: value for key, value in given.items() if key not in OURS and not is_of_ros(key)}
@@ -143,7 +143,7 @@ def beside_files(given: dict[str, Any], name: str) -> list[tuple[str, dict[str, 
     return out
 
 
-def files_of(given: dict[str, Any], name: str) -> list[str]:
+def _files(given: dict[str, Any], name: str) -> list[str]:
     """The files that the parameter ``config`` names, the lowest layer first. Raises ConfigError."""
     files = given.get(CONFIG_PARAMETER, ())
     files = [files] if isinstance(files, (str, Path)) else files

@@ -40,11 +40,14 @@ def sources(node: Node) -> list[str]:
     What was said is ``name = value``, all in one entry. Raises ConfigError as :func:`read` does.
     """
     given = _given(node)
-    said: dict[str, Any] = {}
-    for _, values in parameters.beside_files(given, node.get_name()):
-        said |= flatten(values)
+    files, said = [], {}
+    for place, values in parameters.layers(given, node.get_name()):
+        if place:
+            files.append(place)
+        else:
+            said.update(flatten(values))
     beside = ", ".join(f"{name} = {value}" for name, value in said.items())
-    return parameters.files_of(given, node.get_name()) + ([beside] if beside else [])
+    return files + ([beside] if beside else [])
 
 
 def _given(node: Node) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import pytest
 from wm_bringup import cli, paths
 from wm_core.errors import ConfigError
 from wm_core.parameters import from_words
+from wm_core.share import share
 from wm_models import bundle as bundles
 
 
@@ -99,7 +100,7 @@ def test_settings_are_typed() -> None:
 
 
 def test_bundle_by_name_or_path(tmp_path: Path) -> None:
-    assert paths.bundle_folder("some_name") == paths.share() / "models" / "some_name"
+    assert paths.bundle_folder("some_name") == share() / "models" / "some_name"
     assert paths.bundle_folder(str(tmp_path)) == tmp_path
     assert paths.bundle_folder("a/b") == Path("a/b")
 
@@ -317,7 +318,7 @@ def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
 
 
 def test_a_bundle_is_found_where_the_repository_keeps_it() -> None:
-    assert (paths.share() / "config").is_dir() and (paths.share() / "package.xml").is_file()
+    assert (share() / "config").is_dir() and (share() / "package.xml").is_file()
     assert bundles.SPEC_NAME == "bundle.yaml"
 
 

@@ -14,6 +14,7 @@ import yaml
 from wm_bringup import graph, paths
 from wm_core.config import load, read_yaml
 from wm_core.errors import ConfigError, WmError
+from wm_core.share import share
 from wm_models.bundle import SPEC_NAME
 from wm_planner.node_config import PlannerNodeConfig
 from wm_planner.planner import PlannerConfig
@@ -117,7 +118,7 @@ def test_the_launch_files_start_this_graph_and_nothing_else(file: str, says: str
     def calls(path: Path) -> list[ast.Call]:
         return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
 
-    assert [ast.unparse(call) for call in calls(paths.share() / "launch" / file)] == [says]
+    assert [ast.unparse(call) for call in calls(share() / "launch" / file)] == [says]
     names = [ast.unparse(call.func) for call in calls(Path(graph.__file__).with_name("launching.py"))]
     assert all(names.count(name) == 1 for name in ("graph.pick_place", "graph.calibrate", "Node", "ExecuteProcess"))
 
@@ -134,7 +135,7 @@ def test_a_driver_that_runs_already_takes_the_place_of_the_camera_node() -> None
 
 
 @pytest.mark.parametrize(
-    "arm", [file.stem for file in (paths.share() / "config" / "arms").glob("*.yaml") if file.stem != "sim"]
+    "arm", [file.stem for file in (share() / "config" / "arms").glob("*.yaml") if file.stem != "sim"]
 )
 def test_a_dry_run_has_an_arm_that_moves_nothing_whatever_is_said(arm: str, tmp_path: Path) -> None:
     kind = built(declare("real", arm=arm).nodes, "controller").arm.kind
@@ -185,7 +186,7 @@ def test_a_calibration_reads_the_arm_as_the_controller_does(tmp_path: Path) -> N
 
 def test_axes_are_written_into_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "controller.yaml").write_text("limits: {speed_m_s: 0.1}\n")
-    with pytest.raises(ConfigError, match=r"controller\.yaml has an unknown key 'limits'"):
+    with pytest.raises(ConfigError, match=r"controller\.yaml\) has an unknown key 'limits'"):
         calibration(out=tmp_path / "controller.yaml")
 
 
@@ -222,6 +223,25 @@ def test_a_file_is_layered_over_the_arms_preset_which_stays_the_one_asked_for(tm
         preset = built(declare("real", arm=arm).nodes, "controller")
         assert found == replace(preset, limits=replace(preset.limits, speed_m_s=0.05))
         assert found.force_stop_n == 30.0 and found.robot is not None
+
+
+def test_a_preset_of_ones_own_may_say_only_what_differs_from_its_base(tmp_path: Path) -> None:
+    own, base = tmp_path / "arm.yaml", tmp_path / "base.yaml"
+    own.write_text("base: ./base.yaml\nlimits: {step_m: 0.02}\n")
+    base.write_text("base: arms/fr3_crisp\nlimits: {speed_m_s: 0.05, step_m: 0.03}\n")
+    nodes = declare("real", arm=str(own), config=tmp_path).nodes
+    shipped = built(declare("real").nodes, "controller")
+    assert built(nodes, "controller") == replace(shipped, limits=replace(shipped.limits, speed_m_s=0.05, step_m=0.02))
+    assert built(nodes, "planner").limits == built(nodes, "controller").limits
+    for text, says in (
+        ("limits: {speed_m_s: 3}\n", r"controller \(.*base\.yaml\): limits: .*can only tighten"),
+        ("limits: {sped: 3}\n", r"controller \(.*base\.yaml\): limits has an unknown key 'sped'"),
+        ("role: planner\n", r"nobody reads 'role' in .*base\.yaml"),
+        ("base: arms/fr3\n", r"base\.yaml: base: there is no preset 'arms/fr3'"),
+    ):
+        base.write_text(text if "base:" in text else f"base: arms/fr3_crisp\n{text}")
+        with pytest.raises(ConfigError, match=says):
+            declare("real", arm=str(own), config=tmp_path)
 
 
 def test_every_nodes_file_is_layered_over_its_preset(tmp_path: Path) -> None:

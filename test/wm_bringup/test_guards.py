@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from wm_bringup import graph, guards, paths, presets
+from wm_bringup import graph, guards, presets
 from wm_controller.arms import ARMS, ArmConfig
 from wm_controller.arms.grippers import GRIPPERS
 from wm_controller.node_config import ControllerNodeConfig
 from wm_core import parameters
-from wm_core.config import load, merge
+from wm_core.config import merge
 from wm_core.errors import ConfigError
+from wm_core.share import share
 
 WITHOUT = {
     "force_hold_n": "force_hold_n: null",
@@ -87,7 +88,7 @@ def test_a_preset_of_ones_own_may_not_forget_a_guard_in_silence(text: str, tmp_p
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_the_simulators_arm_is_no_other_under_whatever_name(mode: str, dry_run: bool, tmp_path: Path) -> None:
     """Nothing of it is to be dropped: it has no guard."""
-    shipped = paths.share() / "config" / "arms" / "sim.yaml"
+    shipped = share() / "config" / "arms" / "sim.yaml"
     copies = {"mine.yaml": shipped.read_text(), "empty.yaml": "", "slow.yaml": "rate_hz: 50\nforce_hold_n: 15\n"}
     for name, text in copies.items():
         (tmp_path / name).write_text(text)
@@ -154,7 +155,7 @@ def test_every_guard_is_tried() -> None:
 
 @pytest.mark.parametrize("arm", [name for name in presets.arms() if name != "sim"])
 def test_the_joints_ends_of_another_robot_are_no_limits(arm: str) -> None:
-    ours = load(ControllerNodeConfig, presets.arm(arm)).robot
+    ours = parameters.build(ControllerNodeConfig, {"config": str(presets.arm(arm))}, "controller").robot
     other = {"fr3": "fer", "fer": "fr3"}[str(ours)]
     given: dict[str, Any] = {"arm": arm, "settings": {"controller": {"robot": other}}}
     with pytest.raises(ConfigError, match=f"drops the guard robot, .*robot = {other} in place of {ours}"):
@@ -254,7 +255,7 @@ def test_the_limits_are_about_one_way_to_move_one_tool(name: str, other: Any, tm
     with pytest.raises(ConfigError, match=rf"drops the guard {name}, .*\({name} = .* in place of .*preset of your own"):
         declare(settings=settings)
     assert declare(settings=settings, drop_guards=[name]).nodes
-    copy = yaml.safe_load((paths.share() / "config" / "arms" / "fr3_crisp.yaml").read_text())
+    copy = yaml.safe_load((share() / "config" / "arms" / "fr3_crisp.yaml").read_text())
     own = tmp_path / "own.yaml"
     own.write_text(yaml.safe_dump(merge(copy, parameters.nest({name: other}))))
     assert declare(arm=str(own)).nodes
@@ -311,7 +312,7 @@ def test_the_simulator_has_no_other_arm_beside_it(arm: str) -> None:
 def test_no_setting_leads_the_simulators_controller_to_another_arm(key: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"simulated arm alone, and {re.escape(key)} = '{value}'"):
         declare("sim", settings={"controller": {key: value}})
-    copy = yaml.safe_load((paths.share() / "config" / "arms" / "sim.yaml").read_text())
+    copy = yaml.safe_load((share() / "config" / "arms" / "sim.yaml").read_text())
     (tmp_path / "arm.yaml").write_text(yaml.safe_dump(copy))
     (tmp_path / "controller.yaml").write_text(yaml.safe_dump(parameters.nest({key: value})))
     with pytest.raises(ConfigError, match=re.escape(key)):
@@ -319,7 +320,7 @@ def test_no_setting_leads_the_simulators_controller_to_another_arm(key: str, val
 
 
 def test_the_simulator_takes_a_preset_of_ones_own_and_keeps_its_guards(tmp_path: Path) -> None:
-    text = (paths.share() / "config" / "arms" / "sim.yaml").read_text()
+    text = (share() / "config" / "arms" / "sim.yaml").read_text()
     (tmp_path / "arm.yaml").write_text(text + "force_stop_n: 20\n")
     own = str(tmp_path / "arm.yaml")
     assert declare("sim", arm=own).nodes and declare("sim", arm="sim", dry_run=True).nodes

@@ -18,7 +18,8 @@ import yaml
 
 pytest.importorskip("launch_ros")
 
-from wm_bringup import graph, launching, paths
+from wm_bringup import graph, launching
+from wm_core.share import share
 
 #: As `ros2 launch` does it (ros2launch/api/api.py).
 LAUNCH = """
@@ -81,7 +82,7 @@ def launch(tmp_path: Path) -> Launch:
         script.chmod(0o755)
 
     def run(*words: object, file: Path | str = "pick_place.launch.py", end: str = ENDED, **more: str) -> Launched:
-        path = Path(file) if Path(file).is_absolute() else paths.share() / "launch" / file
+        path = Path(file) if Path(file).is_absolute() else share() / "launch" / file
         here = {"OUT": str(out), "END": end, "NODES": "4", "ROS_LOG_DIR": str(tmp_path / "log")}
         environment = {**os.environ, **here, **more, "AMENT_PREFIX_PATH": str(prefix)}
         command = [sys.executable, "-c", LAUNCH, str(path), *map(str, words)]
@@ -192,7 +193,7 @@ def test_the_scope_around_the_file_holds_for_all_nodes(
     """Also for those that start when the goals have been recorded, long after the scope was left."""
     given = dict(word.split(":=") for word in (cell[:3] if recorded else cell))
     outer = tmp_path / "outer.launch.py"
-    outer.write_text(OUTER.format(file=str(paths.share() / "launch" / "pick_place.launch.py"), given=given))
+    outer.write_text(OUTER.format(file=str(share() / "launch" / "pick_place.launch.py"), given=given))
     found = launch("robot_ip:=1.2.3.4", "namespace:=ours_is_not_this", file=outer)
     assert "controller ended: the arm is on fire" in found.text and len(found.started) == 4
     for text in found.started.values():
@@ -205,7 +206,7 @@ def test_each_node_knows_what_the_graph_says_to_it(launch: Launch, cell: list[st
     given = dict(word.split(":=") for word in cell)
     outer, around = tmp_path / "outer.launch.py", tmp_path / "around.yaml"
     around.write_text("controller: {ros__parameters: {force_stop_n: 'null'}}\n")
-    text = OUTER.format(file=str(paths.share() / "launch" / "pick_place.launch.py"), given=given)
+    text = OUTER.format(file=str(share() / "launch" / "pick_place.launch.py"), given=given)
     text = text.replace("SetParameter, SetRemap", "SetParameter, SetParametersFromFile, SetRemap")
     text = text.replace(
         ", ours]",
@@ -224,7 +225,7 @@ def test_each_node_knows_what_the_graph_says_to_it(launch: Launch, cell: list[st
 def test_what_an_enclosing_file_gives_is_checked_as_well(launch: Launch, cell: list[str], tmp_path: Path) -> None:
     given = dict(word.split(":=") for word in cell) | {"modle": "x"}
     outer = tmp_path / "outer.launch.py"
-    outer.write_text(OUTER.format(file=str(paths.share() / "launch" / "pick_place.launch.py"), given=given))
+    outer.write_text(OUTER.format(file=str(share() / "launch" / "pick_place.launch.py"), given=given))
     found = launch(file=outer)
     assert found.status == 1 and "no launch argument 'modle'" in found.text and not found.started
 

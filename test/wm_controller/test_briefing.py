@@ -7,9 +7,9 @@ from pathlib import Path
 
 import rclpy
 
-from wm_bringup import paths
 from wm_controller.briefing import Readiness, briefing
 from wm_controller.controller_node import ControllerNode
+from wm_core.share import share
 from wm_ros.node import SETTLE_S
 
 
@@ -23,13 +23,14 @@ def say(*arguments: str) -> dict[str, str]:
 
 
 def test_it_names_files_limits_and_what_everything_is_called_in_truth(context: None, tmp_path: Path) -> None:
-    preset, lab = paths.share() / "config" / "arms" / "fr3_crisp.yaml", tmp_path / "controller.yaml"
+    preset, lab = share() / "config" / "arms" / "fr3_crisp.yaml", tmp_path / "controller.yaml"
     lab.write_text("force_hold_n: 8\nlimits: {box_max_m: [0.6, 0.3, 0.5]}\n")
     lines = say(
         *("-p", f"config:=[{preset}, {lab}]", "-p", "limits.speed_m_s:=0.05", "-r", "__ns:=/lab"),
         *("-r", "target_pose:=/elsewhere", "-r", "stop:=/panic", "-r", "planner/plan:=/theirs"),
     )
-    assert lines["configuration"] == f"{preset}; above it {lab}; above it limits.speed_m_s = 0.05"
+    base = preset.parent / "base" / "franka.yaml"
+    assert lines["configuration"] == f"{base}; above it {preset}; above it {lab}; above it limits.speed_m_s = 0.05"
     assert lines["box for the TCP in 'base', m"] == "x 0.25 to 0.6, y -0.35 to 0.3, z 0.02 to 0.5"
     assert lines["at most"].startswith("0.05 m/s, 0.3 rad/s, ")
     assert lines["contact"] == "holds above 8 N or 12.8 Nm; stops above 30 N or 25.6 Nm"

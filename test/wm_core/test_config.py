@@ -306,3 +306,33 @@ def test_within_is_safe_for_what_is_no_number() -> None:
     for value in (-0.1, 1.1, float("nan"), float("inf"), -float("inf")):
         with pytest.raises(ConfigError, match=rf"^share = {value} is outside 0\.\.1 s$"):
             config.within("share", value, 0.0, 1.0, "s")
+
+
+def test_a_file_stands_above_its_base(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    for name, text in (
+        ("mine.yaml", "base: parts/tool.yaml\na: 3\n"),
+        ("parts/tool.yaml", "base: arms/base/franka\na: 2\nb: 2\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    layers = config.read_layers(tmp_path / "mine.yaml")
+    assert [Path(place).name for place, _ in layers] == ["franka.yaml", "tool.yaml", "mine.yaml"]
+    assert layers[0][1]["force_stop_n"] == 30.0 and layers[1:] == [
+        (str(tmp_path / "parts" / "tool.yaml"), {"a": 2, "b": 2}),
+        (str(tmp_path / "mine.yaml"), {"a": 3}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "says"),
+    [
+        ("arms/fr3-crisp", r"mine\.yaml: base: there is no preset 'arms/fr3-crisp' \(did you mean 'arms/fr3_crisp'"),
+        ("./nowhere.yaml", r"cannot read .*nowhere\.yaml"),
+        ("mine.yaml", r"mine\.yaml is based on itself"),
+        ("[1]", r"mine\.yaml: base: there is no preset '\[1\]'"),
+    ],
+)
+def test_a_base_that_is_none_is_refused(base: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(f"base: {base}\n")
+    with pytest.raises(ConfigError, match=says):
+        config.read_layers(tmp_path / "mine.yaml")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wm_bringup import paths
 from wm_core import seeds
+from wm_core.share import share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from wm_controller.node_config import ControllerNodeConfig
-    from wm_core import axes, config
+    from wm_core import axes, config, parameters
     from wm_core.errors import ConfigError
     from wm_lab.calibrate import ROUNDS, calibrate_camera
     from wm_models import imagination
@@ -58,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
         if axes.SECTION in config.read_yaml(args.out) and not args.force:
             raise ConfigError(f"{args.out} holds '{axes.SECTION}' already; choose another --out, or give --force")
     settings = CalibrationConfig(moves=args.moves, seed=args.seed)
-    controller = config.load(ControllerNodeConfig, args.controller or paths.share() / "config" / "arms" / "sim.yaml")
+    arm = args.controller or share() / "config" / "arms" / "sim.yaml"
+    controller = parameters.build(ControllerNodeConfig, {parameters.CONFIG_PARAMETER: str(arm)}, "controller")
     bundle = Bundle.load(paths.bundle_folder(args.model))
     encoder = WorldModel(bundle, args.backend, args.threads, parts=("encoder",))
     model = imagination.load(bundle, args.backend, args.threads)

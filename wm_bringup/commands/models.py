@@ -13,6 +13,7 @@ from wm_bringup import paths
 from wm_bringup.commands import refuse_to_replace
 from wm_core import config, install
 from wm_core.errors import ConfigError, WmError
+from wm_core.share import share
 from wm_lab import bench
 
 BUNDLE_HELP = "a bundle in models/ by name, or a path"
@@ -116,7 +117,7 @@ def _list(args: argparse.Namespace) -> int:
         print(f"architecture  {name}")
     for name in READERS:
         print(f"checkpoint    {name}")
-    for spec in sorted((paths.share() / "models").glob("*/bundle.yaml")):
+    for spec in sorted((share() / "models").glob("*/bundle.yaml")):
         bundle = Bundle.load(spec.parent)
         size = sum(f.stat().st_size for f in bundle.path.iterdir())
         print(f"bundle        {bundle.spec.name:14} {bundle.spec.architecture}, {size / 1e6:.1f} MB")

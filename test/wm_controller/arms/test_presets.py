@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wm_bringup import presets
 from wm_controller.arms.pose_stream import PoseStreamConfig
 from wm_controller.node_config import ControllerNodeConfig as Preset
-from wm_core import config
-from wm_core.config import read_yaml
+from wm_core import parameters
+from wm_core.errors import ConfigError
 from wm_core.limits import Limits
 from wm_core.measured import MeasuredConfig, driven
 from wm_core.pose import FLANGE_FROM_HAND_TCP_M_RAD
@@ -23,7 +24,7 @@ TARGET = np.array([0.5, 0.1, 0.2, math.pi, 0.0, 0.3])
 
 def load(name: str | Path) -> Preset:
     path = name if isinstance(name, Path) else FILES[0].with_name(f"{name}.yaml")
-    return config.load(Preset, path)
+    return parameters.build(Preset, {"config": str(path)}, "controller")
 
 
 def test_the_presets_that_a_lab_asks_for_are_there() -> None:
@@ -53,11 +54,16 @@ def test_a_real_arm_starts_with_the_limits_of_a_first_day_or_tighter(file: Path)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_preset_that_loosens_a_limit_is_refused(file: Path) -> None:
-    values = read_yaml(file)
-    values["limits"]["speed_m_s"] = 0.3
-    with pytest.raises(config.ConfigError, match="can only tighten"):
-        config.from_dict(Preset, values)
+def test_a_preset_that_loosens_a_limit_is_refused(file: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(f"base: arms/{file.stem}\nlimits: {{speed_m_s: 0.3}}\n")
+    with pytest.raises(ConfigError, match=r"own\.yaml\).*can only tighten"):
+        load(own)
+
+
+def test_what_is_no_arm_by_itself_is_not_listed_as_one() -> None:
+    bases = {file.stem for file in (FILES[0].parent / "base").glob("*.yaml")}
+    assert bases and not bases & set(presets.arms())
 
 
 @pytest.mark.parametrize("file", REAL, ids=lambda file: file.stem)
