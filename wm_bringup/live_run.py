@@ -114,6 +114,7 @@ class LiveRun:
         self._started = False  # whether the arm may move
         self._began_s = time.monotonic()
         self._acting_since_s: float | None = None
+        self._ended_s: float | None = None
         declared = config.graph(Path("goals"))
         for note in declared.notes:
             complain(note)
@@ -128,8 +129,9 @@ class LiveRun:
 
     @property
     def acting_s(self) -> float:
-        """How long it has been acting until now; 0 before that."""
-        return 0.0 if self._acting_since_s is None else time.monotonic() - self._acting_since_s
+        """How long it has been acting, to its end; 0 before that."""
+        until_s = time.monotonic() if self._ended_s is None else self._ended_s
+        return 0.0 if self._acting_since_s is None else until_s - self._acting_since_s
 
     def run(self) -> Outcome:
         """Run to the end. Raises WmError if it could not be begun."""
@@ -198,6 +200,7 @@ class LiveRun:
 
     def _conclude(self, outcome: Outcome) -> Outcome:
         """Let all observers end. One that cannot ends the run as "could not", and takes no other with it."""
+        self._ended_s = time.monotonic()
         for observer in self.observers:
             try:
                 observer.end(self, outcome)
