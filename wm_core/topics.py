@@ -50,6 +50,7 @@ WRENCH = Topic("arm/wrench", "geometry_msgs/WrenchStamped", Qos.SENSOR, "arm")
 GRIPPER = Topic("arm/gripper", "sensor_msgs/JointState", Qos.SENSOR, "arm")
 TARGET = Topic("arm/target_pose", "geometry_msgs/PoseStamped", Qos.COMMAND, CONTROLLER)
 GRIPPER_COMMAND = Topic("arm/gripper_command", "std_msgs/Float64MultiArray", Qos.COMMAND, CONTROLLER)
+#: A constant, not a setting: no preset can make it the topic of an arm.
 DRY_TARGET = Topic("dry_run/target_pose", "geometry_msgs/PoseStamped", Qos.COMMAND, CONTROLLER)
 
 SCENE = Topic("sim/scene", "std_msgs/String", Qos.LATCHED, "arm")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from numpy.typing import ArrayLike
 
 from wm_core.limits import Limits
+from wm_core.topics import DRY_TARGET
 
 from .base import Arm, ArmConfig
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
     from wm_ros.commands import Poses
-
-#: A constant, not a setting: no preset can make it the topic of an arm.
-TARGET_TOPIC = "dry_run/target_pose"
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class DryRunConfig(ArmConfig):
         """See :meth:`ArmConfig.make`."""
         from wm_ros.commands import Poses
 
-        return DryRun(Poses(node, TARGET_TOPIC, base_frame))
+        return DryRun(Poses(node, DRY_TARGET.name, base_frame))
 
     def outputs(self) -> dict[str, str]:
         """None: nobody is commanded."""

@@ -17,6 +17,7 @@ from wm_core.limits import Limits
 from wm_core.measured import SAME, Pose6, check_pose, driven
 from wm_core.names import check_topic
 from wm_core.pose import Array, compose
+from wm_core.topics import TARGET
 from wm_ros.clock import steady_s
 
 from ..interface import HELD_UP_S
@@ -38,7 +39,7 @@ class PoseStreamConfig(ArmConfig):
     """
 
     kind: str = "pose_stream"
-    pose_topic: str = "arm/target_pose"
+    pose_topic: str = TARGET.name
     tcp_m_rad: Pose6 = SAME
     gripper: GripperConfig = field(default_factory=PositionConfig)
 

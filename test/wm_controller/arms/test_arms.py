@@ -12,13 +12,13 @@ rclpy = pytest.importorskip("rclpy")
 from geometry_msgs.msg import PoseStamped  # noqa: E402
 
 from wm_controller.arms import ARMS, ArmConfig  # noqa: E402
-from wm_controller.arms.dry_run import TARGET_TOPIC  # noqa: E402
 from wm_controller.arms.grippers import GRIPPERS  # noqa: E402
 from wm_controller.arms.grippers.none import NoGripperConfig  # noqa: E402
 from wm_controller.arms.pose_stream import PoseStreamConfig  # noqa: E402
 from wm_core.config import from_dict  # noqa: E402
 from wm_core.errors import ConfigError  # noqa: E402
 from wm_core.limits import Limits  # noqa: E402
+from wm_core.topics import DRY_TARGET  # noqa: E402
 from wm_ros import qos  # noqa: E402
 
 
@@ -29,7 +29,7 @@ def test_every_topic_that_an_arm_publishes_is_its_own(graph, config: ArmConfig) 
     before = {publisher.topic_name for publisher in node.publishers}
     config.make(node, "base", Limits())
     published = {publisher.topic_name for publisher in node.publishers} - before
-    commanded = config.outputs().values() if config.moves else [TARGET_TOPIC]
+    commanded = config.outputs().values() if config.moves else [DRY_TARGET.name]
     assert {node.resolve_topic_name(topic) for topic in commanded} == published
 
 

@@ -11,6 +11,7 @@ from wm_core import install
 from wm_core.errors import ConfigError
 from wm_core.kinds import Kinds
 from wm_core.names import check_topic
+from wm_core.topics import GRIPPER_COMMAND
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -79,7 +80,7 @@ class ScaledConfig(GripperConfig):
     The default is the simulator's.
     """
 
-    topic: str = "arm/gripper_command"
+    topic: str = GRIPPER_COMMAND.name
     open: float = 0.0
     closed: float = 1.0
 
