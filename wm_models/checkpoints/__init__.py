@@ -5,15 +5,13 @@ Nothing is downloaded: :class:`Reader` says where the files come from. torch is 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wm_core import install
-from wm_core.errors import BundleError, ConfigError
+from wm_core import config, install
+from wm_core.errors import BundleError
 from wm_core.kinds import Kinds
-from wm_core.names import unknown
 
 from .base import Imported, Reader
 
@@ -23,17 +21,14 @@ READERS: Kinds[Reader] = Kinds("checkpoint reader", "wm_models.checkpoints", err
 
 
 def read(name: str, path: str | Path, options: Mapping[str, Any] | None = None) -> Imported:
-    """Read the file ``path`` with the reader ``name``; ``options`` say what the file does not, see each ``read``.
+    """Read the file ``path`` with the reader ``name``; ``options`` say what the file does not, see its ``Options``.
 
     Raises ConfigError on an option that the reader does not have, BundleError on a file that it cannot use or where
     PyTorch is missing.
     """
-    reader, options = READERS.load(name), dict(options or {})
-    known = list(inspect.signature(reader.read).parameters)[1:]
-    for option in options:
-        if option not in known:
-            raise ConfigError(unknown(f"option of {name} by the name", option, known))
+    reader = READERS.load(name)
+    given = config.from_dict(reader.options, dict(options or {}), f"the options of '{name}'")
     try:
-        return reader.read(path, **options)
+        return reader.read(path, given)
     except ImportError as error:
         raise BundleError(f"cannot read a checkpoint with '{name}' ({error}){install.advice(error)}") from None

@@ -24,14 +24,35 @@ _SPREAD = 2.0
 class Reader:
     """A family of checkpoints.
 
-    ``source`` says where its files come from and under which licences. ``read(path, **options)`` reads one; its keyword
-    arguments are the options, for what a file does not say. It imports torch, and its architecture, only when called,
+    ``source`` says where its files come from and under which licences, ``options`` is the frozen dataclass of what a
+    file does not say, and ``read(path, options)`` reads one. It imports torch, and its architecture, only when called,
     so that the source can be told on a machine without PyTorch. It raises BundleError on a file that is missing,
-    damaged or of another model, and ConfigError on options that make no sense.
+    damaged or, with a list, of another model, and ConfigError on options that make no sense.
     """
 
     source: str
-    read: Callable[..., Imported]
+    options: type[Any]
+    read: Callable[[str | Path, Any], Imported]
+
+
+@dataclass(frozen=True)
+class ActionOptions:
+    """What no file of a model trained on z-scored actions says of them.
+
+    ``action_dims``: which of the 7-D action the model's are, in its order; None: all seven. ``action_mean`` and
+    ``action_std``: of one of its actions over the training data, a number for each of them, in m, rad and gripper
+    closedness. ``step_period_s``: robot time of one step; the default is 5 actions at the 10 Hz of Push-T.
+    ``action_low`` and ``action_high``: range (7,) of one step's action in which to plan; None: two standard deviations
+    about the mean, and 0 where the model knows nothing. ``pose_frame``: what the actions move, ``tcp`` or ``flange``.
+    """
+
+    action_dims: tuple[int, ...] | None = None
+    action_mean: tuple[float, ...] | None = None
+    action_std: tuple[float, ...] | None = None
+    action_low: tuple[float, ...] | None = None
+    action_high: tuple[float, ...] | None = None
+    step_period_s: float = 0.5
+    pose_frame: str = "tcp"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from wm_core.errors import BundleError, ConfigError
 from ..action_map import ProprioMap
 from ..bundle import PreprocessSpec
 from ..state_dicts import depth, entry, fit, read_checkpoint, shapes_of, size, strip
-from .base import Imported, Reader, action_map, action_notes, action_range
+from .base import ActionOptions, Imported, Reader, action_map, action_notes, action_range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,45 +50,31 @@ PREFIXES = ("module.", "_orig_mod.", "base_model.")
 _HEAD_DIM = 64
 
 
-def read(
-    path: str | Path,
-    *,
-    encoder: str | Path | None = None,
-    action_dims: Sequence[int] | None = None,
-    action_mean: Sequence[float] | None = None,
-    action_std: Sequence[float] | None = None,
-    frameskip: int = 5,
-    proprio_dims: Sequence[int] | None = None,
-    proprio_mean: Sequence[float] | None = None,
-    proprio_std: Sequence[float] | None = None,
-    step_period_s: float = 0.5,
-    action_low: Sequence[float] | None = None,
-    action_high: Sequence[float] | None = None,
-    image_px: int = 196,
-    encoder_heads: int | None = None,
-    predictor_heads: int | None = None,
-    pose_frame: str = "tcp",
-) -> Imported:
-    """Read a file ``{"predictor": .., "action_encoder": .., "proprio_encoder": ..}`` of state dicts.
+@dataclass(frozen=True)
+class Options(ActionOptions):
+    """What the files do not say.
 
-    Args:
-        encoder: the file with the weights of DINOv2, if the first file has no entry ``encoder``.
-        action_dims, proprio_dims: which of the 7-D action and state the model's are, in its order; if not given, all.
-        action_mean, action_std: of one of its actions over the training data, a number for each of ``action_dims``, in
-            m, rad and gripper closedness.
-        frameskip: actions in one step of the model.
-        proprio_mean, proprio_std: the same of its states, a number for each of ``proprio_dims``.
-        step_period_s: robot time of one step; the default is 5 actions at the 10 Hz of Push-T.
-        action_low, action_high: range (7,) of one step's action in which to plan; if not given, two standard deviations
-            about the mean, and 0 where the model knows nothing.
-        image_px: height and width of what DINOv2 sees; upstream makes 196 of 224, for 14 patches on each side.
-        encoder_heads, predictor_heads: attention heads, which no shape tells; if not given, one per 64 channels.
-        pose_frame: what states and actions speak of, ``tcp`` or ``flange``.
-
-    Raises BundleError on a missing or damaged file, and, with a list, on one that is not such a model; ConfigError on
-    options that make no sense.
+    ``encoder``: the file with the weights of DINOv2, if the first file has no entry ``encoder``. ``frameskip``: actions
+    in one step of the model. ``proprio_dims``, ``proprio_mean``, ``proprio_std``: of its states as of its actions.
+    ``image_px``: height and width of what DINOv2 sees; upstream makes 196 of 224, for 14 patches on each side.
+    ``encoder_heads``, ``predictor_heads``: attention heads, which no shape tells; None: one per 64 channels.
     """
+
+    encoder: str | None = None
+    frameskip: int = 5
+    proprio_dims: tuple[int, ...] | None = None
+    proprio_mean: tuple[float, ...] | None = None
+    proprio_std: tuple[float, ...] | None = None
+    image_px: int = 196
+    encoder_heads: int | None = None
+    predictor_heads: int | None = None
+
+
+def read(path: str | Path, options: Options) -> Imported:
+    """Read ``{"predictor": .., "action_encoder": .., "proprio_encoder": ..}`` of state dicts; see :class:`Reader`."""
     from ..architectures import dino_wm
+
+    o, px = options, options.image_px
 
     checkpoint = _read(path)
     state = {
@@ -95,15 +82,15 @@ def read(
         for module in MODULES
         for name, tensor in strip(entry(checkpoint, module, path), PREFIXES).items()
     }
-    image_state, source = _image_state(checkpoint, path, encoder)
+    image_state, source = _image_state(checkpoint, path, o.encoder)
 
     action_size = size(state, "action_encoder.patch_embed.weight", 1, dino_wm.Config().actions.size)
     proprio_size = size(state, "proprio_encoder.patch_embed.weight", 1, dino_wm.Config().proprio.size)
-    model = _config(state, image_state, image_px, action_size, encoder_heads, predictor_heads, path)
+    model = _config(state, image_state, px, action_size, o.encoder_heads, o.predictor_heads, path)
     table = image_state.get("pos_embed")
     if table is not None and table.ndim == 3 and math.isqrt(table.shape[1] - 1) ** 2 == table.shape[1] - 1:
         image_state["pos_embed"] = dino_wm.stretch_positions(table, model.grid)
-    # The shapes of the weights are looked at first: a file of another model needs no options. How many numbers a state
+    # The shapes of the weights are looked at first: a file of another model needs no o. How many numbers a state
     # has does not follow from the sizes so far.
     shapes = shapes_of(dino_wm.predictor, model)
     outputs = shapes["proprio_encoder.patch_embed.weight"][0]
@@ -112,17 +99,17 @@ def read(
         "encoder": fit(shapes_of(dino_wm.encoder, model), image_state, where=str(source)),
         "predictor": fit(shapes, state, where=str(path)),
     }
-    actions = action_map(action_size, action_dims, action_mean, action_std, frameskip, path)
-    proprio = _proprio_map(proprio_size, proprio_dims, proprio_mean, proprio_std, path)
+    actions = action_map(action_size, o.action_dims, o.action_mean, o.action_std, o.frameskip, path)
+    proprio = _proprio_map(proprio_size, o.proprio_dims, o.proprio_mean, o.proprio_std, path)
     return Imported(
         architecture="dino_wm",
         config=dataclasses.replace(model, actions=actions, proprio=proprio),
         parts=parts,
         # Upstream's: not those of ImageNet, which DINOv2 was trained with. It shrinks with smoothing.
-        preprocess=PreprocessSpec(image_px, image_px, 1.0, 1.0, "area", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-        step_period_s=step_period_s,
-        action=action_range(actions, action_low, action_high),
-        pose_frame=pose_frame,
+        preprocess=PreprocessSpec(px, px, 1.0, 1.0, "area", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        step_period_s=o.step_period_s,
+        action=action_range(actions, o.action_low, o.action_high),
+        pose_frame=o.pose_frame,
         energy="l2",
         history=model.history,
         licence="MIT, encoder Apache-2.0",
@@ -230,4 +217,4 @@ def _proprio_map(
     return found
 
 
-KIND = Reader(SOURCE, read)
+KIND = Reader(SOURCE, Options, read)

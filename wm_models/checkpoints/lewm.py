@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from wm_core.errors import BundleError, ConfigError
 
 from ..bundle import PreprocessSpec
 from ..state_dicts import depth, entry, fit, read_checkpoint, shapes_of, size, strip
-from .base import Imported, Reader, action_map, action_notes, action_range
+from .base import ActionOptions, Imported, Reader, action_map, action_notes, action_range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,56 +53,41 @@ RENAMED = {
 _HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16}
 
 
-def read(
-    path: str | Path,
-    *,
-    config: str | Path | None = None,
-    action_dims: Sequence[int] | None = None,
-    action_mean: Sequence[float] | None = None,
-    action_std: Sequence[float] | None = None,
-    frameskip: int | None = None,
-    step_period_s: float = 0.5,
-    action_low: Sequence[float] | None = None,
-    action_high: Sequence[float] | None = None,
-    encoder_heads: int | None = None,
-    pose_frame: str = "tcp",
-) -> Imported:
-    """Read ``weights.pt``, or the folder that it lies in.
+@dataclass(frozen=True)
+class Options(ActionOptions):
+    """What the files do not say; mean and deviation of the actions may also stand in ``config.json``, so named.
 
-    Args:
-        config: the file ``config.json``, if it does not lie beside the weights.
-        action_dims: which of the 7-D action the model's actions are, in its order; if not given, all seven.
-        action_mean, action_std: of one of its actions over the training data, a number for each of ``action_dims``, in
-            m, rad and gripper closedness. They may also stand in ``config.json``, under these names.
-        frameskip: actions in one step of the model; 5, as in training, if neither this nor ``config.json`` says so.
-        step_period_s: robot time of one step; the default is 5 actions at the 10 Hz of Push-T.
-        action_low, action_high: range (7,) of one step's action in which to plan; if not given, two standard deviations
-            about the mean, and 0 where the model knows nothing.
-        encoder_heads: attention heads of the encoder, if its width is not that of a usual ViT.
-        pose_frame: what the actions move, ``tcp`` or ``flange``.
-
-    Raises BundleError on a missing or damaged file, and, with a list, on one that is not such a model; ConfigError on
-    options that make no sense.
+    ``config``: the file ``config.json``, if it does not lie beside the weights. ``frameskip``: actions in one step of
+    the model; 5, as in training, if neither this nor ``config.json`` says so. ``encoder_heads``: attention heads of the
+    encoder, if its width is not that of a usual ViT.
     """
+
+    config: str | None = None
+    frameskip: int | None = None
+    encoder_heads: int | None = None
+
+
+def read(path: str | Path, options: Options) -> Imported:
+    """Read ``weights.pt``, or the folder that it lies in; see :class:`Reader`."""
     from ..architectures import lewm
 
     path = Path(path)
     weights = path / "weights.pt" if path.is_dir() else path
     state = _official_names(weights)
-    settings = _settings(weights.with_name("config.json") if config is None else Path(config))
+    settings = _settings(weights.with_name("config.json") if options.config is None else Path(options.config))
 
     # The shapes of the weights are looked at first: a file of another model needs no options.
     action_size = size(state, "action_encoder.patch_embed.weight", 1, lewm.Config().actions.size)
-    model = _config(state, settings, action_size, encoder_heads, weights)
+    model = _config(state, settings, action_size, options.encoder_heads, weights)
     parts = {"encoder": lewm.encoder, "predictor": lewm.predictor}
     shapes = {part: shapes_of(build, model) for part, build in parts.items()}
     fitted = fit(shapes["encoder"] | shapes["predictor"], state, where=str(weights))
     actions = action_map(
         action_size,
-        action_dims,
-        settings.get("action_mean") if action_mean is None else action_mean,
-        settings.get("action_std") if action_std is None else action_std,
-        (settings.get("frameskip") or 5) if frameskip is None else frameskip,
+        options.action_dims,
+        settings.get("action_mean") if options.action_mean is None else options.action_mean,
+        settings.get("action_std") if options.action_std is None else options.action_std,
+        (settings.get("frameskip") or 5) if options.frameskip is None else options.frameskip,
         weights,
     )
     return Imported(
@@ -110,9 +96,9 @@ def read(
         parts={part: {name: fitted[name] for name in shapes[part]} for part in parts},
         # Upstream shrinks its square frames with smoothing.
         preprocess=PreprocessSpec(model.image_px, model.image_px, 1.0, 1.0, "area"),
-        step_period_s=step_period_s,
-        action=action_range(actions, action_low, action_high),
-        pose_frame=pose_frame,
+        step_period_s=options.step_period_s,
+        action=action_range(actions, options.action_low, options.action_high),
+        pose_frame=options.pose_frame,
         energy="l2",
         history=model.history,
         licence="MIT",
@@ -195,4 +181,4 @@ def _config(
         raise BundleError(f"{where} is not a LeWorldModel: {error}; give the files of one") from None
 
 
-KIND = Reader(SOURCE, read)
+KIND = Reader(SOURCE, Options, read)

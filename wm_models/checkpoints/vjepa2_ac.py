@@ -8,6 +8,7 @@ trained on. All sizes but the number of attention heads are read from the shapes
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,46 +41,44 @@ _PATCH = "patch_embed.proj.weight"
 _HEAD_DIM = 64
 
 
-def read(
-    path: str | Path,
-    *,
-    encoder: str | Path | None = None,
-    encoder_heads: int | None = None,
-    predictor_heads: int | None = None,
-    image_px: int = 256,
-    step_period_s: float = 1.0,
-) -> Imported:
-    """Read ``vjepa2-ac-vitg.pt``, a file of its trainer, or a predictor of JEPA-WMs.
+@dataclass(frozen=True)
+class Options:
+    """What the files do not say.
 
-    Args:
-        encoder: the file with the encoder (its entry ``encoder``), for a checkpoint that has none.
-        encoder_heads, predictor_heads: attention heads, which no shape tells; if not given, those of the published
-            encoder of that width, else one head per 64 channels.
-        image_px: height and width of the input.
-        step_period_s: robot time between two frames. *Inferred*, not published: upstream's loader cuts DROID to
-            4 frames per second of its videos, whose headers say 60 frames per second for a robot that was recorded
-            at 15 Hz; so a step is 15 records, 1.0 s, and not 0.25 s.
-
-    Raises BundleError on a missing or damaged file, and, with a list, on one that is not such a model.
+    ``encoder``: the file with the encoder (its entry ``encoder``), for a checkpoint that has none. ``encoder_heads``,
+    ``predictor_heads``: attention heads, which no shape tells; None: those of the published encoder of that width, else
+    one head per 64 channels. ``image_px``: height and width of the input. ``step_period_s``: robot time between two
+    frames. *Inferred*, not published: upstream's loader cuts DROID to 4 frames per second of its videos, whose headers
+    say 60 frames per second for a robot that was recorded at 15 Hz; so a step is 15 records, 1.0 s, and not 0.25 s.
     """
+
+    encoder: str | None = None
+    encoder_heads: int | None = None
+    predictor_heads: int | None = None
+    image_px: int = 256
+    step_period_s: float = 1.0
+
+
+def read(path: str | Path, options: Options) -> Imported:
+    """Read ``vjepa2-ac-vitg.pt``, a file of its trainer, or a predictor of JEPA-WMs; see :class:`Reader`."""
     from ..architectures.vjepa2_ac import Config, fold, official_shapes
 
     checkpoint = read_checkpoint(path)
     state = strip(entry(checkpoint, "predictor", path), PREFIXES)
     # JEPA-WMs' name for the same layer.
     state = {key.replace("proprio_encoder.", "state_encoder."): tensor for key, tensor in state.items()}
-    official = encoder is None
+    official = options.encoder is None
     if official and "encoder" not in checkpoint:
         raise BundleError(f"{path} holds no encoder; give the file of its encoder, vitg.pt, as the option 'encoder'")
-    source = path if encoder is None else encoder
+    source = path if options.encoder is None else options.encoder
     image_state = strip(entry(checkpoint if official else read_checkpoint(source), "encoder", source), PREFIXES)
 
     full = Config()
     config = Config(
-        image_px=image_px,
+        image_px=options.image_px,
         patch_px=size(image_state, _PATCH, 4, full.patch_px),
-        encoder=_sizes(image_state, _PATCH, "blocks", full.encoder, encoder_heads),
-        predictor=_sizes(state, "predictor_embed.weight", "predictor_blocks", full.predictor, predictor_heads),
+        encoder=_sizes(image_state, _PATCH, "blocks", full.encoder, options.encoder_heads),
+        predictor=_sizes(state, "predictor_embed.weight", "predictor_blocks", full.predictor, options.predictor_heads),
         state_token="state_encoder.weight" in state,
         extrinsics_weight="extrinsics_encoder.weight" in state,
     )
@@ -97,8 +96,8 @@ def read(
         architecture="vjepa2_ac",
         config=config,
         parts=parts,
-        preprocess=PreprocessSpec(image_px, image_px, *aspects),
-        step_period_s=step_period_s,
+        preprocess=PreprocessSpec(options.image_px, options.image_px, *aspects),
+        step_period_s=options.step_period_s,
         # Rotation is pinned, as in upstream's planner on the arm.
         action=ActionSpec((-reach,) * 3 + (0.0,) * 3 + (-0.75,), (reach,) * 3 + (0.0,) * 3 + (0.75,)),
         pose_frame="flange",
@@ -106,7 +105,7 @@ def read(
         history=config.history,
         licence="MIT" if official else "CC-BY-NC-4.0",
         planner="vjepa2_ac",
-        notes=_notes(config, step_period_s),
+        notes=_notes(config, options.step_period_s),
     )
 
 
@@ -139,4 +138,4 @@ def _notes(config: Config, step_period_s: float) -> str:
     return f"{advice} That a step is {step_period_s:g} s is inferred from DROID's videos, not published."
 
 
-KIND = Reader(SOURCE, read)
+KIND = Reader(SOURCE, Options, read)

@@ -35,7 +35,8 @@ def test_readers_by_name(tmp_path):
     with pytest.raises(BundleError, match="no checkpoint reader 'gpt'"):
         checkpoints.read("gpt", tmp_path)
     with pytest.raises(
-        ConfigError, match="no option of vjepa2_ac by the name 'colour'; there are: encoder, encoder_heads"
+        ConfigError,
+        match="options of 'vjepa2_ac' has an unknown key 'colour'; remove it, there are: encoder, encoder_h",
     ):
         checkpoints.read("vjepa2_ac", tmp_path / "a.pt", {"colour": 1})
     with pytest.raises(BundleError, match="there is no checkpoint at"):

@@ -12,11 +12,12 @@ import torch
 
 from wm_core import config
 from wm_core.errors import BundleError, ConfigError
+from wm_models import checkpoints
 from wm_models.action_map import ActionMap, ProprioMap
 from wm_models.architectures import build, dino_wm
 from wm_models.architectures.dino_wm import Config, stretch_positions
 from wm_models.bundle import Bundle
-from wm_models.checkpoints.dino_wm import MODULES, RECIPE, read
+from wm_models.checkpoints.dino_wm import MODULES, RECIPE
 from wm_models.importer import import_checkpoint
 
 REFERENCE = np.load(Path(__file__).parents[2] / "data" / "dino_wm_public.npz")
@@ -47,6 +48,12 @@ EXPECTED = Config(
     actions=ActionMap((1, 0), 5, (0.001, -0.002), (0.01, 0.02)),
     proprio=ProprioMap((0, 1, 2, 6), (0.5, 0.0, 0.2, 0.5), (0.1, 0.2, 0.1, 0.5)),
 )
+
+
+def read(path, **options):
+    """As the command line asks for it: paths are text."""
+    text = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    return checkpoints.read("dino_wm", path, text)
 
 
 def modules() -> dict[str, dict[str, torch.Tensor]]:

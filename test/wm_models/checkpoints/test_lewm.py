@@ -12,16 +12,22 @@ import torch
 
 from wm_core import config
 from wm_core.errors import BundleError, ConfigError
+from wm_models import checkpoints
 from wm_models.action_map import ActionMap
 from wm_models.architectures import build
 from wm_models.architectures.lewm import Config
 from wm_models.bundle import Bundle, BundleSpec
-from wm_models.checkpoints.lewm import read
 from wm_models.importer import import_checkpoint
 
 REFERENCE = np.load(Path(__file__).parents[2] / "data" / "lewm_public.npz")
 SETTINGS = json.loads(str(REFERENCE["config_json"][0]))
 ACTIONS = {"action_dims": [0, 1], "action_mean": [0.001, -0.002], "action_std": [0.01, 0.02]}
+
+
+def read(path, **options):
+    """As the command line asks for it: paths are text."""
+    text = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    return checkpoints.read("lewm", path, text)
 
 
 def official() -> dict[str, torch.Tensor]:

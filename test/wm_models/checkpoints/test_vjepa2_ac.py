@@ -12,10 +12,17 @@ import torch
 
 from wm_core import config
 from wm_core.errors import BundleError, ConfigError
+from wm_models import checkpoints
 from wm_models.architectures import build
 from wm_models.architectures.vjepa2_ac import Config, Sizes, official_shapes
 from wm_models.checkpoints import Imported
-from wm_models.checkpoints.vjepa2_ac import read
+
+
+def read(path, **options):
+    """As the command line asks for it: paths are text."""
+    text = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    return checkpoints.read("vjepa2_ac", path, text)
+
 
 DATA = Path(__file__).parents[2] / "data"
 OFFICIAL, BACKBONE = DATA / "vjepa2_ac_public_ckpt.pt", DATA / "vjepa2_ac_public_ckpt_backbone.pt"
