@@ -1,8 +1,8 @@
 """Configuration: one frozen dataclass per node, read from YAML in layers.
 
 What cannot be meant is refused by name: unknown keys, wrong types, a key that stands twice, and a key that nobody reads
-because of the value of another one. For the last a dataclass has ``READ_IF``, a class variable: key -> (other key, the
-values of that key for which this one is read), such as ``{"final_weight": ("mode", ("cumulative",))}``.
+because of the value of another one. A dataclass declares the last in its class variable ``READ_IF``, which maps a key
+to another key and the values of that one for which it is read: ``{"final_weight": ("mode", ("cumulative",))}``.
 
 A section of which there are kinds is a dataclass with a field ``kind`` and a class variable ``KINDS``, a table of
 :mod:`wm_core.kinds`: a file's ``kind:`` says which kind's own dataclass is built. In a mapping of such sections the key
@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import inspect
 import re
 import reprlib
 import types
@@ -342,9 +343,14 @@ def _chosen(cls: Any, values: Mapping[str, Any], where: str) -> Any:
     if not isinstance(name, str):
         raise ConfigError(f"{where}: kind must be of type str, not {_said(name)}")
     try:
-        return kinds.load(name)
+        chosen = kinds.load(name)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+    if not (isinstance(chosen, type) and issubclass(chosen, cls) and dataclasses.is_dataclass(chosen)):
+        raise ConfigError(f"{where}: what is installed as the {kinds.what} '{name}' is no {cls.__name__}: {chosen!r}")
+    if inspect.isabstract(chosen):
+        raise ConfigError(f"{where}: the {kinds.what} '{name}' lacks {', '.join(sorted(chosen.__abstractmethods__))}")
+    return chosen
 
 
 def _each(hint: Any) -> Any:
@@ -370,7 +376,8 @@ def _check(
     """
     if not isinstance(values, dict):
         raise ConfigError(f"{where} must be a mapping of keys to values, not {_shown(values)}")
-    cls = _chosen(cls, upto, where)
+    final, cls = _kind(cls, merged), _chosen(cls, upto, where)
+    in_force = merged if final is cls else upto  # a layer above may choose another kind, which reads other keys
     hints, known = _hints(cls), {f.name: f for f in dataclasses.fields(cls) if f.init}
     above = [layer for layer in above if isinstance(layer, dict)]
     for key, value in values.items():
@@ -378,7 +385,7 @@ def _check(
             raise ConfigError(f"{where} has an unknown key {quoted(key)}{_advice(cls, key, value)}")
         if key in (read_if := getattr(cls, "READ_IF", {})):
             other, wanted = read_if[key]
-            found = merged.get(other, known[other].default)
+            found = in_force.get(other, known[other].default)
             if found not in wanted and not any(other in layer for layer in above):
                 need = " or ".join(str(kind) for kind in wanted)
                 raise ConfigError(
@@ -475,6 +482,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise ConfigError(f"{where} must be a mapping, not {_shown(value)}")
+        for key in value:
+            if not isinstance(key, args[0]):
+                raise ConfigError(f"{where} has the key {_shown(key)}, which must be of type {args[0].__name__}")
         if _each(hint) is not None:
             value = {k: _entry(k, v) for k, v in value.items() if v is not None}
         return {k: _convert(args[1], v, f"{where}.{quoted(k)[1:-1]}") for k, v in value.items()}

@@ -1,4 +1,4 @@
-"""Kinds: what there is several of, one per file, found by name; other packages add theirs by entry points.
+"""Kinds: whatever comes in several variants, one per file, found by name; other packages add theirs by entry points.
 
 A package such as ``wm_planner.costs`` holds one kind in each of its modules, but for ``base`` and those whose names
 begin with an underscore. The module's name is the kind's, and its ``KIND`` is what a table gives for it. Nothing is
@@ -65,12 +65,15 @@ class Kinds(Generic[T]):
         self.check(name)
         if (name in self._modules and name in self._added) or len(self._added.get(name, ())) > 1:
             values = ", ".join(point.value for point in self._added[name])
-            raise self._error(f"the {self.what} '{name}' exists more than once ({values}); uninstall one of them")
+            what = (
+                "is one of wm's own; rename that of" if name in self._modules else "exists more than once; keep one of"
+            )
+            raise self._error(f"the {self.what} '{name}' {what} the entry points {values}")
         try:
             if name in self._added:
                 return cast(T, self._added[name][0].load())
             module = importlib.import_module(f"{self.package}.{name}")
-        except (ImportError, AttributeError, OSError) as error:  # OSError: a library lacks one that it needs
+        except Exception as error:  # whatever a package of somebody else's may do at its import
             raise self._error(
                 f"the {self.what} '{name}' cannot be loaded ({one_line(error)}){install.advice(error)}"
             ) from None

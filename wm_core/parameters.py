@@ -5,6 +5,7 @@ Nothing here needs ROS; :mod:`wm_ros.params` reads the parameters of a node that
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -42,7 +43,7 @@ def nest(flat: dict[str, Any]) -> dict[str, Any]:
                 raise ConfigError(f"parameter {quoted(name)} goes deeper than the value of {quoted(group)}")
         if leaf in inner:
             raise ConfigError(f"parameter {quoted(name)} is given twice, as a whole and in parts")
-        inner[leaf] = dict(value) if isinstance(value, dict) else value  # a copy, which parts may be added to
+        inner[leaf] = copy.deepcopy(value)  # which parts may be added to
     return out
 
 
@@ -50,7 +51,9 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """The inverse of :func:`nest`."""
     out: dict[str, Any] = {}
     for key, value in values.items():
-        out.update(flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+        out.update(
+            flatten(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+        )
     return out
 
 
@@ -65,6 +68,8 @@ def from_words(words: Sequence[str]) -> dict[str, dict[str, Any]]:
         node, dot, key = path.partition(".")
         if not (equals and dot and node and key):
             raise ConfigError(f"--set {word} is not of the form NODE.KEY=VALUE, such as controller.rate_hz=100")
+        if not text.strip():
+            raise ConfigError(f"--set {word} has no value, as if a shell variable were not set; give it, or say null")
         given = settings.setdefault(node, {})
         for name, value in flatten({key: config.parse_yaml(text, f"--set {word}")}).items():
             if name in given:

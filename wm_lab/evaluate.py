@@ -55,6 +55,8 @@ class Case:
             raise ConfigError(f"max_steps = {self.max_steps} lets nothing move; give a number of 1 or more")
         if not 0.0 <= self.latency_s < float("inf"):
             raise ConfigError(f"latency_s = {self.latency_s} must be a finite number, at least 0")
+        if not abs(self.camera_azimuth_deg) <= 180.0:
+            raise ConfigError(f"camera_azimuth_deg = {self.camera_azimuth_deg} is outside -180..180")
         if self.turn_hand and self.calibration is None:
             raise ConfigError("nobody reads turn_hand without calibration, which has the axes to turn it by; give both")
 

@@ -29,8 +29,8 @@ class MatrixConfig:
 
     ``bundles`` and ``planners`` give names to folders and files, ``cases`` to what is asked; a planner without a file
     is the one that the bundle names. Each with each runs in the ``episodes`` scenes from ``seed`` on, in the envelope
-    of ``controller``. ``backend`` runs the models; None: the one that the planner's file says. ``settings`` are values
-    of planner and controller above all files, by node: ``{planner: {optimiser.samples: 64}}``.
+    of ``controller``. ``backend`` and ``threads`` run the models; None: as the planner's file says. ``settings`` are
+    values of planner and controller above all files, by node: ``{planner: {optimiser.samples: 64}}``.
     """
 
     bundles: dict[str, str]
@@ -40,13 +40,22 @@ class MatrixConfig:
     seed: int = seeds.SCORES.start
     episodes: int = 100
     backend: str | None = None
-    threads: int = 1
+    threads: int | None = None
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("bundles", "planners", "cases"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} is empty; name at least one")
+            if odd := [key for key in getattr(self, name) if "," in key]:
+                raise ConfigError(
+                    f"{name}: the name '{odd[0]}' has a comma, which stands between names; choose another"
+                )
+        for node, values in self.settings.items():
+            if node not in ("planner", "controller"):
+                raise ConfigError(f"settings: nobody reads those of {node} here; there are: controller, planner")
+            if odd := [key for key in values if key.split(".")[0] in ("axes", "bundle", "goal")]:
+                raise ConfigError(f"settings: {node}.{odd[0]} is a bundle's or a case's here; say it there")
         if self.episodes < 1:
             raise ConfigError(f"episodes = {self.episodes} asks for no scene; give a number of 1 or more")
         if not 0 <= self.seed <= self.seed + self.episodes <= seeds.FIRST_TRAINING:

@@ -29,7 +29,7 @@ class ActionSpace:
         deadband: float = GRIPPER_DEADBAND,
     ) -> None:
         self._deadband = deadband
-        self.low, self.high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        self.low, self.high = np.array(low, dtype=np.float64), np.array(high, dtype=np.float64)
         for name, bound in (("low", self.low), ("high", self.high)):
             if bound.shape != (STATE_DIM,) or not np.all(np.isfinite(bound)):
                 raise ConfigError(f"the model's action range '{name}' must be {STATE_DIM} finite numbers")
@@ -44,6 +44,9 @@ class ActionSpace:
             free[GRIPPER] = False
         #: Indices of the dimensions that vary continuously.
         self.continuous = np.flatnonzero(free)
+        for array in (self.low, self.high, self.levels):
+            if array is not None:
+                array.setflags(write=False)  # kinds of other packages look at them
 
     def conform(self, actions: ArrayLike) -> Array:
         """The nearest actions (..., 7) that the model understands, as a new array."""

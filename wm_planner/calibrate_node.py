@@ -63,6 +63,7 @@ class CalibrateNode(WmNode[CalibrateNodeConfig]):
         bundle = Bundle.load(c.bundle)
         self._name = bundle.spec.name
         self._model = imagination.load(bundle, c.backend, c.threads, c.memory_mb)
+        self._model.with_axes(replace(c.axes, yaw_rad=1.0))  # a model that cannot be turned is refused now, too
         self._period_s = move_period_s(c.limits, c.longest_m, bundle.spec.step_period_s)
         self._rng = np.random.default_rng(c.seed)  # one for all regions, or each would get the same moves
         self._draw: RandomMoves | None = None  # around where the arm stood; None until it is known where a run begins

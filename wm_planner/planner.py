@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wm_core.errors import ConfigError, GoalError, WmError
+from wm_core.errors import ConfigError, GoalError, WmError, one_line
 from wm_core.limits import Limits
 from wm_core.path import integrate_path
 from wm_core.pose import STATE_DIM, difference, euler_to_matrix, rotation_angle
@@ -65,6 +65,9 @@ class PlannerConfig:
             raise ConfigError(f"horizon = {self.horizon} must be at least 1")
         if not any(cost.terms for cost in self.costs.values()):
             raise ConfigError("costs has none that asks the model, and a plan would lead nowhere; add goal: {}")
+        for name, cost in self.costs.items():
+            if cost.needs_proposal and self.proposal is None:
+                raise ConfigError(f"costs.{name} says nothing without a proposal; set it to null, or choose a proposal")
 
 
 @dataclass(frozen=True)
@@ -177,17 +180,19 @@ class Planner:
 
         ``running``: whether the arm follows the plans. While it does not, sub-goals neither end nor age.
 
-        Never raises on what a camera, an arm or a model may deliver, and never returns a plan that breaks a guardrail:
-        where no candidate will do, it holds.
+        Never raises, whatever a camera, an arm, a model or a kind of another package may do, and never returns a plan
+        that breaks a guardrail: where no candidate will do, it holds.
         """
         started = time.perf_counter()
         try:
             # Numbers that overflow are refused below, or rank last; a warning about each would tell nobody more.
             with np.errstate(over="ignore", invalid="ignore"):
                 z, s = np.asarray(latent, dtype=np.float32), np.array(state, dtype=np.float64)
+                s.setflags(write=False)  # costs, gates and proposals may be anybody's, and all checks begin here
                 return self._plan(z, s, float(stamp_s), running, started)
-        except (WmError, TypeError, ValueError, ArithmeticError) as error:
-            return self._hold(f"the planner cannot use its input or its model: {error}", started)
+        except Exception as error:
+            said = str(error) if isinstance(error, (WmError, ValueError)) else f"{type(error).__name__}: {error}"
+            return self._hold(f"the planner cannot use its input, its model or a kind: {one_line(said)}", started)
 
     def _plan(self, latent: NDArray[Any], state: Array, stamp_s: float, running: bool, started: float) -> PlanResult:
         refusal = self._refusal(latent, state, stamp_s)
@@ -202,19 +207,25 @@ class Planner:
 
         goal, elapsed = self._goals.latents[subgoals.index], self._elapsed_steps(stamp_s)
         proposal, horizon = self._proposal, self.config.horizon
-        proposed = None if proposal is None else proposal.propose(now, goal, state.copy(), horizon)
+        proposed = None if proposal is None else proposal.propose(now, goal, state, horizon)
         query = Query(now, goal, state, goal_energy, proposed)
         problem = PlanningProblem(self._model, self._space, self._limits, horizon, self._costs, query)
         solution = self._optimiser.optimise(problem, elapsed, proposed)
         before, self._before = self._before if self._steps_since(stamp_s) == 1.0 else None, (now, state)
         self._planned_s = stamp_s
+        if solution is not None and solution.actions.shape != (horizon, STATE_DIM):
+            raise ValueError(f"the optimiser's plan has the shape {solution.actions.shape}, not {(horizon, STATE_DIM)}")
         if solution is None or self._breaks_a_guardrail(state, solution.actions):
             self._optimiser.reset()
             reason = "no candidate is feasible with a finite energy; check the model bundle and the limits"
             return self._hold(reason, started, goal_energy, problem.infeasible_fraction)
-        moment = Moment(self._model, now, goal, state.copy(), goal_energy, solution.actions.copy(), before)
+        moment = Moment(self._model, now, goal, state, goal_energy, solution.actions.copy(), before)
         for _, gate in sorted(self.config.gates.items()):
-            if reason := gate(moment):
+            reason = gate(moment)
+            if not isinstance(reason, str):
+                raise TypeError(f"the gate '{gate.kind}' answers {reason!r} where it should give a sentence, or ''")
+            if reason:
+                self._optimiser.reset()  # this plan is not executed
                 return self._hold(reason, started, goal_energy, problem.infeasible_fraction)
         return self._result(solution, state, problem, goal_energy, started)
 
@@ -267,7 +278,7 @@ class Planner:
         assert self._goals is not None
         subgoals = self._goals.subgoals
         return PlanResult(
-            actions=solution.actions,
+            actions=solution.actions.copy(),  # the optimiser may keep its own, to start from
             hold=False,
             reason="",
             energy=solution.cost,

@@ -65,8 +65,11 @@ class PlanningProblem:
         query = self._query
         states = integrate_path(query.state, actions)
         broken = guardrails.violations(states, actions, self._limits, self._step_period_s).max(axis=0) > 0.0
-        terms = self._model.price(query.now, query.state, actions, query.goal, self._terms)
-        # A copy, for a cost may be anybody's: what it does to the actions must not reach what was checked.
-        candidates = Candidates(actions.copy(order="K"), states, terms, query, self.space, self._limits)
+        # What is no number breaks a guardrail already, and is not for the model.
+        numbers = np.where(np.isfinite(actions), actions, 0.0)
+        terms = self._model.price(query.now, query.state, numbers, query.goal, self._terms)
+        # Copies, for a cost may be anybody's: what it does to them must not reach what is checked.
+        given = actions.copy(order="K"), states.copy(order="K"), terms
+        candidates = Candidates(*given, query, self.space, self._limits)
         costs = sum((cost(candidates) for cost in self._costs), start=np.zeros(len(actions)))
         return np.where(broken | ~np.isfinite(costs), np.inf, costs)

@@ -382,8 +382,12 @@ def test_the_state_is_said_again_word_for_word(rig: Rig) -> None:
         before = len(rig.said)
         rig.ticks(3.0)
         again = rig.said[before:]
-        assert 5 <= len(again) <= 7 and all(report == rig.said[before - 1] for report in again)
-        assert again[0]["mode"] == rig.mode
+        if rig.mode == "running":  # every plan that is taken is news
+            assert len(again) >= 5
+        else:
+            assert 5 <= len(again) <= 7
+            assert all(report == rig.said[before - 1] for report in again)
+        assert all(report["mode"] == rig.mode for report in rig.said[before:])
 
 
 QUIET = {

@@ -120,8 +120,8 @@ def test_a_kind_that_two_packages_bring_is_refused(zoo, monkeypatch) -> None:
     points = [EntryPoint(name, f"lab:{name}", "") for name in ("fish", "fish", "cat")]
     monkeypatch.setattr(kinds, "entry_points", lambda group: points)
     kinds._entry_points.cache_clear()
-    for name in ("fish", "cat"):
-        with pytest.raises(ConfigError, match=rf"'{name}' exists more than once \(lab:{name}.*\); uninstall one"):
+    for name, says in (("fish", "exists more than once; keep one of"), ("cat", "is one of wm's own; rename that of")):
+        with pytest.raises(ConfigError, match=rf"'{name}' {says} the entry points lab:{name}"):
             Kinds("animal", "zoo.animals").load(name)
 
 
@@ -185,3 +185,29 @@ def test_the_advice_names_the_extra() -> None:
     assert "[sim]" in advice(ImportError(name="mujoco.egl"))
     assert "onnxruntime" in advice(ImportError(name="onnxruntime"))
     assert advice(ImportError()) == advice(OSError()) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("lab:Fish", ""),
+        ("json:loads", "is no AnimalConfig: <function loads"),
+        ("decimal:MAX_PREC", "is no AnimalConfig: "),
+        ("wm_core.limits:Limits", "is no AnimalConfig: <class 'wm_core.limits.Limits'>"),
+        ("antigravity_of_none:X", "cannot be loaded"),
+    ],
+)
+def test_what_another_package_brings_is_looked_at(cage, monkeypatch, value, says) -> None:
+    monkeypatch.setattr(kinds, "entry_points", lambda group: [EntryPoint("eel", value, group)])
+    kinds._entry_points.cache_clear()
+    if not says:
+        assert from_dict(cage, {"animal": {"kind": "eel"}}).animal.fins == 3
+        return
+    with pytest.raises(ConfigError, match=says) as error:
+        from_dict(cage, {"animal": {"kind": "eel"}})
+    assert "'eel'" in str(error.value) and str(error.value).startswith("configuration: animal")
+
+
+def test_a_key_of_a_mapping_has_the_type_that_it_should(cage) -> None:
+    with pytest.raises(ConfigError, match=r"others has the key 1, which must be of type str"):
+        from_dict(cage, {"others": {1: {"kind": "cat"}}})

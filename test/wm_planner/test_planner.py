@@ -12,6 +12,7 @@ from wm_core.limits import Limits
 from wm_core.path import flange_state
 from wm_core.pose import integrate
 from wm_models.imagination import Proposed
+from wm_planner.costs import Cost
 from wm_planner.costs.goal import Goal
 from wm_planner.costs.smoothness import Smoothness
 from wm_planner.costs.term import Term
@@ -283,7 +284,6 @@ class Guess(Proposal):
 
     def propose(self, now, goal, state, horizon):
         self.asked.append((now.shape, goal.shape, state.shape, horizon))
-        state[:] = np.nan  # of no consequence
         return self.found
 
     def reset(self):
@@ -330,6 +330,101 @@ def test_a_gate_turns_a_plan_into_a_hold_and_the_first_sentence_is_said(additive
         moments.clear()
         planner.plan(ORIGIN, state, stamp_s)
         assert (moments[0].before is not None) == fresh
+
+
+@dataclasses.dataclass(frozen=True)
+class Rogue(Cost):
+    """A cost of somebody else's that does what it should not."""
+
+    kind: str = "rogue"
+    act: object = None
+
+    def __call__(self, candidates):
+        return self.act(candidates)
+
+
+def lift(candidates):
+    candidates.query.state[2] = 0.5
+    return 1e3 * candidates.actions[..., 2].sum(axis=1)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lift,
+        lambda c: c.terms["nope"],
+        lambda c: c.nothing,
+        lambda c: c.space.high.fill(9.0),
+        lambda c: [][1],
+        lambda c: np.zeros(3),
+        lambda c: None,
+        lambda c: (_ for _ in ()).throw(RuntimeError("broken")),
+        lambda c: (_ for _ in ()).throw(AssertionError),
+    ],
+)
+def test_a_cost_that_misbehaves_is_a_hold_with_a_sentence(additive, state, act):
+    costs = {"goal": Goal(), "rogue": Rogue(act=act)}
+    planner = Planner(additive(), Limits(), dataclasses.replace(SMALL, costs=costs))
+    planner.set_goals([goal(1.0)])
+    state[2] = 0.025
+    result = planner.plan(ORIGIN, state, 0.0)
+    assert result.hold and result.reason and np.all(result.actions == 0.0) and "\n" not in result.reason
+
+
+def test_what_a_cost_writes_over_its_candidates_reaches_nothing(additive, state):
+    def scribble(candidates):
+        candidates.actions[:] = 9.0
+        candidates.states[:] = 9.0
+        return np.zeros(len(candidates.actions))
+
+    plans = []
+    for costs in ({"goal": Goal()}, {"a": Rogue(act=scribble), "goal": Goal()}):
+        planner = Planner(additive(), Limits(), dataclasses.replace(SMALL, costs=costs))
+        planner.set_goals([goal(1.0)])
+        plans.append(planner.plan(ORIGIN, state, 0.0))
+    assert not plans[1].hold and np.linalg.norm(plans[1].actions[:, :3], axis=1).max() <= 0.05 + 1e-9
+
+
+@pytest.mark.parametrize("answer", [True, None, 3])
+def test_a_gate_that_gives_no_sentence_is_a_hold(additive, state, answer):
+    @dataclasses.dataclass(frozen=True)
+    class Odd(Gate):
+        kind: str = "odd"
+
+        def __call__(self, moment):
+            return answer
+
+    planner = Planner(additive(), Limits(), dataclasses.replace(SMALL, gates={"odd": Odd()}))
+    planner.set_goals([goal(1.0)])
+    result = planner.plan(ORIGIN, state, 0.0)
+    assert result.hold and "the gate 'odd' answers" in result.reason
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (1, 7), (2, 6)])
+def test_a_plan_of_another_shape_is_not_obeyed(additive, state, monkeypatch, shape):
+    planner = Planner(additive(), Limits(), SMALL)
+    planner.set_goals([goal(1.0)])
+    odd = SimpleNamespace(
+        optimise=lambda *_: Solution(np.zeros(shape), -1.0, np.zeros((1, 2, 7)), np.zeros(1)), reset=lambda: None
+    )
+    monkeypatch.setattr(planner, "_optimiser", odd)
+    result = planner.plan(ORIGIN, state, 0.0)
+    assert result.hold and "shape" in result.reason
+
+
+def test_a_caller_may_edit_its_plan_and_its_latent(additive, state):
+    planner, other = Planner(additive(), Limits(), SMALL), Planner(additive(), Limits(), SMALL)
+    for one in (planner, other):
+        one.set_goals([goal(1.0)])
+    latent = ORIGIN.copy()
+    planner.plan(latent, state, 0.0).actions[:] = 9.0
+    other.plan(ORIGIN, state, 0.0)
+    np.testing.assert_array_equal(planner.plan(latent, state, 0.5).actions, other.plan(ORIGIN, state, 0.5).actions)
+
+
+def test_a_price_that_needs_a_proposal_is_refused_without_one():
+    with pytest.raises(ConfigError, match=r"costs.trust says nothing without a proposal; set it to null"):
+        from_dict(PlannerConfig, {"costs": {"goal": {}, "trust": {}}})
 
 
 def test_a_term_that_the_bundle_lacks_is_refused_when_the_planner_is_made(additive):

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--backend", help="what runs the model, as for 'wm models bench'; default: as the planner says"
         ),
-        parser.add_argument("--threads", type=int, default=1, help="threads of the inference back end"),
+        parser.add_argument("--threads", type=int, help="threads of the back end; default: as the planner says"),
         parser.add_argument(
             "--hostile", type=int, metavar="PLANS", help="instead: plan towards noise, black frames, forbidden places"
         ),
@@ -224,7 +224,7 @@ def _cells(matrix: MatrixConfig, base: Path) -> list[Cell]:
         in_force = replace(
             settings,
             backend=settings.backend if matrix.backend is None else matrix.backend,
-            threads=matrix.threads,
+            threads=settings.threads if matrix.threads is None else matrix.threads,
             axes=turned[c],
         )
         cells.append(Cell(b, p, c, folder, in_force, nodes["controller"], case))

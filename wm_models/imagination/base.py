@@ -17,6 +17,7 @@ from wm_core.pose import STATE_DIM, Array, integrate
 
 from ..backends import Backend
 from ..parts import TERM
+from ..world_model import finite
 from .frames import ModelFrame
 
 #: A latent where the model keeps it. Nothing outside of an imagination looks into one.
@@ -115,7 +116,8 @@ class _Guess:
 
 
 class Imagination(ABC):
-    """Answers a planner's questions about one model. Not thread-safe.
+    """Answers a planner's questions about one model. Not thread-safe, but :meth:`take` and :meth:`distance` may run
+    beside another call.
 
     States (7,) and actions (..., 7) are those of the hand's TCP in the robot's base frame, see :mod:`wm_core.pose`,
     whatever frame and axes the model was trained with. Every call raises ValueError on another shape or on a number
@@ -182,7 +184,8 @@ class Imagination(ABC):
             actions: candidates (N, H, 7).
             terms: "goal" is the energy to the goal; others are parts of the bundle, see :meth:`need_term`.
         """
-        start, candidates = np.asarray(state, dtype=np.float64), np.asarray(actions, dtype=np.float64)
+        start = finite("state", state, (STATE_DIM,), np.float64)
+        candidates = finite("actions", actions, (None, None, STATE_DIM), np.float64)
         moves = self._frame.actions(start, candidates)
         found = self._price(now, self._frame.state(start), moves, goal, terms)
         for name in terms:
@@ -192,7 +195,10 @@ class Imagination(ABC):
 
     def foresee(self, now: Handle, state: ArrayLike, actions: ArrayLike) -> Handle:
         """The latent after one candidate's actions (H, 7), to be drawn or to go on from."""
-        start, moves = np.asarray(state, dtype=np.float64), np.asarray(actions, dtype=np.float64)
+        start = finite("state", state, (STATE_DIM,), np.float64)
+        moves = finite("actions", actions, (None, STATE_DIM), np.float64)
+        if len(moves) == 0:
+            return now
         return self._foresee(now, self._frame.state(start), self._frame.actions(start, moves[None])[0])
 
     def need_proposal(self) -> None:

@@ -24,7 +24,9 @@ class HostImagination(Imagination):
 
     def take(self, latent: ArrayLike) -> Handle:
         """See :class:`Imagination`."""
-        return finite("latent", latent, self.latent_shape)
+        own = finite("latent", latent, self.latent_shape).copy()
+        own.setflags(write=False)
+        return own
 
     def show(self, latent: Handle) -> NDArray[np.float32]:
         """See :class:`Imagination`."""

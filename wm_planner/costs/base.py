@@ -57,6 +57,8 @@ class Cost(ABC):
     """A cost is its own configuration. Called with candidates it gives their costs (N,); lower is better."""
 
     KINDS: ClassVar[Kinds[type[Cost]]] = COSTS
+    #: Whether it says nothing where there is no proposal.
+    needs_proposal: ClassVar[bool] = False
 
     kind: str
 
@@ -66,7 +68,11 @@ class Cost(ABC):
         return ()
 
     @abstractmethod
-    def __call__(self, candidates: Candidates) -> Array: ...
+    def __call__(self, candidates: Candidates) -> Array:
+        """Costs (N,), float64; one that is not finite means that the candidate is never chosen.
+
+        What ``candidates`` holds may be looked at, not written to.
+        """
 
 
 def check_weight(name: str, weight: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,9 +14,11 @@ from .base import Array, Candidates, Cost, check_weight
 class Trust(Cost):
     """The mean squared distance to the proposed actions, in units of the model's largest action; 0 without a proposal.
 
-    ``weight``: the price of leaving it by the largest action in one dimension, as a share of the energy to the goal:
-    far from a goal the energy is nearly flat, and small differences of it mean little.
+    ``weight`` is the price of leaving it by the largest action in one dimension, as a share of the energy to the goal.
+    Far from a goal the energy is nearly flat, and small differences of it mean little.
     """
+
+    needs_proposal: ClassVar[bool] = True
 
     kind: str = "trust"
     weight: float = 0.5
