@@ -40,7 +40,7 @@ from wm_core.names import meant
 from . import commands
 from .terminal import complain
 
-EXIT_NO, EXIT_CANNOT_RUN = 1, 2
+EXIT_YES, EXIT_NO, EXIT_CANNOT_RUN = 0, 1, 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT  # as a shell reports a program ended by Ctrl-C
 
 

@@ -9,7 +9,8 @@ from wm_core import results
 from wm_core.errors import ConfigError
 
 from . import timing
-from .live_run import EXIT_YES, LiveRun, Outcome
+from .cli import EXIT_YES
+from .live_run import LiveRun, Outcome
 from .observers import Line, Summary
 from .recorder import Trace
 from .run_config import RunConfig

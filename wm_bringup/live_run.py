@@ -30,7 +30,6 @@ from .processes import NO_LOG_FILES, Processes
 from .run_config import RunConfig
 from .terminal import Interrupts, LiveLine, complain, status_of
 
-EXIT_YES, EXIT_NO = 0, 1
 DISCOVERY_S = 1.0
 READY_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 3.0

@@ -63,9 +63,9 @@ class Monitor(Node):
         self, nodes: Sequence[str], controller: ControllerNodeConfig, simulated: bool = True, beats: bool = True
     ) -> None:
         super().__init__("wm_monitor")
-        #: By node, its newest diagnostics; when they came is in ``_reported_s``.
+        #: By node, its newest diagnostics.
         self.health: dict[str, Health] = {}
-        self._reported_s: dict[str, float] = {}
+        self._reported_s: dict[str, float] = {}  # when they came
         self.status: PlannerStatus | None = None
         self.mode: Mode | None = None  # None before the controller's first word
         self.reason = ""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from wm_core.reports import LATCHED
 
-from .live_run import EXIT_NO, EXIT_YES, SETTLE_S, LiveRun, Outcome
+from .cli import EXIT_NO, EXIT_YES
+from .live_run import SETTLE_S, LiveRun, Outcome
 from .observers import Film, Line, Plot, Summary, Window
 from .run_config import RunConfig
 

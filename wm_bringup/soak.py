@@ -30,9 +30,9 @@ from wm_ros import convert
 from wm_ros.endpoints import publisher, subscribe
 
 from . import proc, timing
-from .cli import EXIT_CANNOT_RUN
+from .cli import EXIT_CANNOT_RUN, EXIT_NO, EXIT_YES
 from .faults.measure import violations
-from .live_run import EXIT_NO, EXIT_YES, SETTLE_S, SPIN_S, LiveRun, Outcome, never
+from .live_run import SETTLE_S, SPIN_S, LiveRun, Outcome, never
 from .observers import Line, Observer, Plot, Summary
 from .processes import Processes
 from .recorder import Trace

@@ -379,15 +379,25 @@ def test_the_state_is_said_again_word_for_word(rig: Rig) -> None:
     for prepare in (lambda: None, rig.start, lambda: rig.call("stop")):
         prepare()
         rig.ticks(0.3)
-        before = len(rig.said)
+        before, running = len(rig.said), rig.mode == "running"
         rig.ticks(3.0)
         again = rig.said[before:]
-        if rig.mode == "running":  # every plan that is taken is news
-            assert len(again) >= 5
-        else:
-            assert 5 <= len(again) <= 7
-            assert all(report == rig.said[before - 1] for report in again)
-        assert all(report["mode"] == rig.mode for report in rig.said[before:])
+        assert 5 <= len(again) <= (16 if running else 7), "while it runs, it also tells of the plans"
+        plan = {"frame_s": None, "taken_s": None} if running else {}
+        assert all(report | plan == rig.said[before - 1] | plan for report in again)
+        assert again[0]["mode"] == rig.mode
+
+
+def test_the_state_tells_which_plan_was_taken_in_which_tick(rig: Rig) -> None:
+    rig.start()
+    rig.ticks(0.3, plans=False)
+    rig.plan()
+    now_s = rig.node._clocks.to_ros(rig.steady_s)
+    rig.node._tick()
+    rig.ticks(0.3, plans=False)
+    said = rig.said[-1]
+    assert said["taken_s"] == pytest.approx(now_s, abs=1e-3) and said["frame_s"] == pytest.approx(now_s, abs=0.1)
+    assert said["stamp_s"] < said["taken_s"], "mode and reason are older than that"
 
 
 QUIET = {

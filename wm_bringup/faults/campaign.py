@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wm_bringup import paths
-from wm_bringup.live_run import EXIT_NO, EXIT_YES
+from wm_bringup.cli import EXIT_NO, EXIT_YES
 from wm_bringup.processes import Processes
 from wm_bringup.run_config import RunConfig
 from wm_bringup.terminal import LiveLine, complain, say, status_of

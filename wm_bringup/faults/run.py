@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from wm_bringup import graph, proc
-from wm_bringup.cli import EXIT_CANNOT_RUN
-from wm_bringup.live_run import EXIT_NO, SPIN_S, LiveRun, Outcome, Starter, never
+from wm_bringup.cli import EXIT_CANNOT_RUN, EXIT_NO
+from wm_bringup.live_run import SPIN_S, LiveRun, Outcome, Starter, never
 from wm_bringup.processes import Processes
 from wm_bringup.recorder import Trace
 from wm_bringup.run_config import RunConfig
