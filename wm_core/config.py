@@ -369,7 +369,9 @@ def _check(
     ``upto`` are the layers up to this one, ``merged`` all of them, and ``above`` those over it.
     """
     if not isinstance(values, dict):
-        raise ConfigError(f"{where} must be a mapping of keys to values, not {_shown(values)}")
+        kinds = vars(cls).get("KINDS", ())
+        which = f" with a kind ({', '.join(kinds)})" if kinds else ""
+        raise ConfigError(f"{where} must be a mapping of keys to values{which}, not {_shown(values)}")
     cls = _chosen(cls, upto, where)
     hints, known = _hints(cls), {f.name: f for f in dataclasses.fields(cls) if f.init}
     above = [layer for layer in above if isinstance(layer, dict)]
