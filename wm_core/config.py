@@ -375,7 +375,9 @@ def _check(
     ``upto`` are the layers up to this one, ``merged`` all of them, and ``above`` those over it.
     """
     if not isinstance(values, dict):
-        raise ConfigError(f"{where} must be a mapping of keys to values, not {_shown(values)}")
+        kinds = vars(cls).get("KINDS", ())
+        which = f" with a kind ({', '.join(kinds)})" if kinds else ""
+        raise ConfigError(f"{where} must be a mapping of keys to values{which}, not {_shown(values)}")
     final, cls = _kind(cls, merged), _chosen(cls, upto, where)
     in_force = merged if final is cls else upto  # a layer above may choose another kind, which reads other keys
     hints, known = _hints(cls), {f.name: f for f in dataclasses.fields(cls) if f.init}

@@ -1,4 +1,4 @@
-"""camera_node: publishes a V4L2/USB camera or a video file as ``camera/image_raw``.
+"""camera_node: publishes what a camera or a video file shows as ``camera/image_raw``.
 
 Not needed where a ROS driver of the camera publishes that topic, nor in simulation.
 """
@@ -18,7 +18,7 @@ from wm_ros.node import WmNode
 from wm_ros.run import run_node
 
 from .node_config import CameraConfig
-from .sources import DeviceSource, SourceError, VideoSource, open_source
+from .sources import FrameSource, SourceError
 
 REOPEN_PERIOD_S = 1.0
 
@@ -28,7 +28,7 @@ class CameraNode(WmNode[CameraConfig]):
 
     def __init__(self) -> None:
         super().__init__("camera", CameraConfig)
-        self._source: DeviceSource | VideoSource | None = self._open()
+        self._source: FrameSource | None = self.config.source.open()
         self._publisher = publisher(self, CAMERA)
         self._frames = Rolling()
         self._trouble = ""
@@ -37,15 +37,11 @@ class CameraNode(WmNode[CameraConfig]):
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
 
-    def _open(self) -> DeviceSource | VideoSource:
-        c = self.config
-        return open_source(c.source, width=c.width, height=c.height, fps=c.fps, loop=c.loop)
-
     def _run(self) -> None:
         """A camera that fails is opened again and again: the controller holds until its frames are back."""
         while not self._closing.is_set():
             try:
-                self._source = self._open() if self._source is None else self._source
+                self._source = self.config.source.open() if self._source is None else self._source
                 self._play(self._source)
                 return
             except SourceError as error:
@@ -56,14 +52,14 @@ class CameraNode(WmNode[CameraConfig]):
                     self._source = None
                 self._closing.wait(REOPEN_PERIOD_S)
 
-    def _play(self, source: DeviceSource | VideoSource) -> None:
+    def _play(self, source: FrameSource) -> None:
         due_s = steady_s()
         while not self._closing.is_set():
-            if isinstance(source, VideoSource):  # a camera paces itself
+            if source.fps is not None:
                 due_s = max(due_s + 1.0 / source.fps, steady_s() - 1.0 / source.fps)
                 self._closing.wait(due_s - steady_s())
             if (frame := source.read()) is None:
-                self._trouble = f"{self.config.source} is at its end"
+                self._trouble = f"the {self.config.source.kind} is at its end"
                 return
             rgb, stamp_s = frame
             if not self._closing.is_set():

@@ -8,29 +8,20 @@ from wm_core.axes import Axes
 from wm_core.config import within
 from wm_core.limits import HISTORY_S
 
+from .sources import SOURCES, SourceConfig
+
 
 @dataclass(frozen=True)
 class CameraConfig:
     """Parameters of camera_node.
 
-    ``source`` is an index, a device or a video file. ``width``, ``height`` and ``fps`` are asked of a camera; a file
-    plays at its own rate, and starts again if ``loop``. ``axes`` is for the planner: 'wm calibrate' leaves it in this
-    camera's file, because it holds for where the camera stands. Raises ConfigError where a number is out of its range.
+    ``axes`` is for the planner: 'wm calibrate' leaves it in this camera's file, because it holds for where the camera
+    stands.
     """
 
-    source: str = "0"
-    width: int | None = None
-    height: int | None = None
-    fps: float | None = None
-    loop: bool = True
+    source: SourceConfig = field(default_factory=lambda: SOURCES.load("device")())
     frame_id: str = "camera"
     axes: Axes = field(default_factory=Axes)
-
-    def __post_init__(self) -> None:
-        # Wider than what any camera offers: the fastest of V4L2 has 1000 frames a second and the largest 20000 pixels.
-        for name, low, high in (("width", 1, 20_000), ("height", 1, 20_000), ("fps", 0.1, 1000.0)):
-            if (value := getattr(self, name)) is not None:
-                within(f"camera {name}", value, low, high)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def test_eval_plans_with_a_calibration(tmp_path, capsys):
 
 
 def test_eval_refuses_a_camera_that_was_not_calibrated(tmp_path, capsys):
-    (tmp_path / "camera.yaml").write_text("source: '0'\n")
+    (tmp_path / "camera.yaml").write_text("source: {device: '0'}\n")
     given = ["eval", "--episodes", "1", "--calibration", str(tmp_path / "camera.yaml")]
     assert cli.run(given) == cli.EXIT_CANNOT_RUN
     assert "not calibrated" in capsys.readouterr().err
@@ -64,7 +64,7 @@ def test_by_force_axes_are_found_anew(tmp_path, capsys):
 
 
 def test_eval_refuses_a_misspelt_key_beside_the_axes(tmp_path, capsys):
-    (tmp_path / "camera.yaml").write_text("axes: {yaw_rad: 0.5}\nfsp: 3\n")
+    (tmp_path / "camera.yaml").write_text("axes: {yaw_rad: 0.5}\nframeid: c\n")
     given = ["eval", "--episodes", "1", "--calibration", str(tmp_path / "camera.yaml")]
     assert cli.run(given) == cli.EXIT_CANNOT_RUN
-    assert "unknown key 'fsp'; did you mean 'fps'?" in capsys.readouterr().err
+    assert "unknown key 'frameid'; did you mean 'frame_id'?" in capsys.readouterr().err

@@ -247,13 +247,13 @@ def test_a_preset_of_ones_own_may_say_only_what_differs_from_its_base(tmp_path: 
 def test_every_nodes_file_is_layered_over_its_preset(tmp_path: Path) -> None:
     (tmp_path / "planner.yaml").write_text("subgoals: {budget_steps: 9}\n")
     (tmp_path / "sim_arm.yaml").write_text("camera_azimuth_deg: 10\n")
-    (tmp_path / "camera.yaml").write_text("fps: 15\n")
+    (tmp_path / "camera.yaml").write_text("source: {fps: 15}\n")
     simulated, plain = declare(config=tmp_path).nodes, declare().nodes
     planner, preset = built(simulated, "planner"), built(plain, "planner")
     assert planner == replace(preset, subgoals=replace(preset.subgoals, budget_steps=9.0))
     assert built(simulated, "sim_arm") == replace(built(plain, "sim_arm"), camera_azimuth_deg=10.0)
     camera = built(declare("real", config=tmp_path).nodes, "camera")
-    assert (camera.fps, camera.width) == (15.0, 640)
+    assert (camera.source.fps, camera.source.width) == (15.0, 640)
 
 
 @pytest.fixture

@@ -69,15 +69,15 @@ def test_a_number_that_is_none_is_refused_by_name(
         ("calibrate", "max_state_gap_s", (-0.01, 0.21)),
         ("calibrate", "settle_s", (-0.1, 61.0)),
         ("encoder", "max_age_s", (-0.1, 0.0, 2.1)),
-        ("camera", "fps", (-1.0, 0.0, 1e308)),
-        ("camera", "width", (-1, 0, 10**9)),
-        ("camera", "height", (-1, 0)),
+        ("camera", "source.fps", (-1.0, 0.0, 1e308)),
+        ("camera", "source.width", (-1, 0, 10**9)),
+        ("camera", "source.height", (-1, 0)),
     ],
 )
 def test_a_number_out_of_its_range_is_refused(node: str, key: str, values: tuple[float, ...]) -> None:
     for value in values:
-        with pytest.raises(ConfigError, match=rf"{key}.* is outside"):
-            config.from_dict(configured_by(node), {**GIVEN.get(node, {}), key: value})
+        with pytest.raises(ConfigError, match=rf"{key.rpartition('.')[2]}.* is outside"):
+            config.from_dict(configured_by(node), parameters.nest({**GIVEN.get(node, {}), key: value}))
 
 
 def test_there_is_something_to_check() -> None:
